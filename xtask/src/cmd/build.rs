@@ -1,0 +1,61 @@
+//! `build`: the images that were named, after their bases where those are missing.
+
+use super::Context;
+use crate::{
+    flags,
+    plan::{Action, Plan, Step},
+    project::{ImageName, Project},
+    tools::docker::{self, Compose},
+};
+use anyhow::Result;
+use std::collections::BTreeMap;
+
+/// Which images are built anew, rather than only where they are missing.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Anew {
+    Wanted,
+    Nothing,
+}
+
+/// Bases first. A base is built where the engine hasn't got it at the same stage. A helper is always built: it has no
+/// version of its own to go by, and an unchanged one costs a second.
+///
+/// # Errors
+/// A cycle, a folder, Dockerfile or stage that isn't there.
+pub fn plan(project: &Project, compose: &Compose, wanted: &[ImageName], anew: Anew, cache: bool) -> Result<Plan> {
+    let mut plan = Plan::default();
+    let mut index = BTreeMap::new();
+    for image in project.with_bases(wanted)? {
+        project.dockerfile(image)?;
+        let named = wanted.contains(&image.name);
+        let build = compose.build(&image.name, cache || image.helper && !named);
+        let action = if image.helper || named && anew == Anew::Wanted {
+            Action::Run(build)
+        } else {
+            Action::Unless(docker::is_present_at(&image.reference, image.stage.as_deref()), build)
+        };
+        let mut step = Step::new(format!("build {}", image.name), action).image(&image.name);
+        step.after = image.family_bases().filter_map(|base| index.get(base)).copied().collect();
+        step.interactive = true;
+        index.insert(image.name.clone(), plan.push(step));
+    }
+    plan.summary = plan.steps.len() > 1;
+    Ok(plan)
+}
+
+pub fn run(context: &Context, flags: &flags::Build) -> Result<()> {
+    let project = context.project()?;
+    let mut wanted = flags.images.of(&project)?;
+    if flags.with_dependents {
+        wanted = project.with_dependents(&wanted)?;
+    }
+    let cache = context.globals.variables.use_docker_cache.unwrap_or(true);
+    let plan = plan(&project, &context.compose(&project), &wanted, Anew::Wanted, cache)?;
+    if context.shows(&plan)? {
+        return Ok(());
+    }
+    context.require(&[])?;
+    let _claims = context.claim("build", plan.steps.iter().filter_map(|step| step.image.as_ref()))?;
+    context.exec.run(&plan)?;
+    Ok(())
+}

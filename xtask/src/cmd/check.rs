@@ -1,0 +1,177 @@
+//! `check`: the repository against its own rules, all faults at once; reads files only.
+
+use super::{Context, readme};
+use crate::{
+    error::Fault,
+    flags,
+    project::{Environment, Image, Project, compose::line_of},
+    tools::docker::STAGE_LABEL,
+};
+use anyhow::{Context as _, Result};
+use std::{collections::BTreeSet, fs, path::Path};
+
+/// What every image's folder holds besides its Dockerfile.
+const FILES: [&str; 3] = [".dockerignore", "README.md", "tests"];
+
+/// Something that breaks a rule: where, and what.
+struct Finding {
+    place: String,
+    what: String,
+}
+
+/// Everything that is wrong between and behind the two projects.
+fn faults(context: &Context, dev: &Project, ci: &Project) -> Vec<Finding> {
+    let mut faults = Vec::new();
+    for (here, there) in [(dev, ci), (ci, dev)] {
+        let text = fs::read_to_string(here.root.join(here.file())).unwrap_or_default();
+        let place = |image: &Image| {
+            let line = line_of(&text, &["services", image.name.as_str()]);
+            format!("{}:{}", here.file(), line.unwrap_or(1))
+        };
+        for image in &here.images {
+            let mut add = |what: String| faults.push(Finding { place: place(image), what });
+            match there.images.iter().find(|other| other.name == image.name) {
+                None => add(format!("{} isn't in {}", image.name, there.file())),
+                // Each difference is told once.
+                Some(_) if here.environment == Environment::Ci => {}
+                Some(other) => differences(image, other).for_each(|what| add(format!("{}: {what}", image.name))),
+            }
+            if !image.helper {
+                if image.about.is_none() {
+                    add(format!("{} has no x-core-images: with description and hardware", image.name));
+                }
+                if let Some(suite) = suite_faults(&text, image, here) {
+                    add(suite);
+                }
+            }
+        }
+    }
+    for image in &dev.images {
+        faults.extend(folder_faults(context, dev, image));
+    }
+    faults.extend(stray_folders(context, dev));
+    faults
+}
+
+/// The two files say the same of an image, but for stage, mounts and ports.
+fn differences(dev: &Image, ci: &Image) -> impl Iterator<Item = String> {
+    let bases = |image: &Image| -> BTreeSet<String> {
+        image.bases.iter().map(|base| format!("{}={}", base.argument, base.reference)).collect()
+    };
+    let about = |image: &Image| image.about.as_ref().map(|about| (about.description.clone(), about.hardware.clone()));
+    [
+        (dev.reference != ci.reference, "image:"),
+        (dev.folder != ci.folder || dev.dockerfile != ci.dockerfile, "build.context"),
+        (bases(dev) != bases(ci), "the images in build.args"),
+        (dev.suite != ci.suite, "its suite"),
+        (about(dev) != about(ci), "x-core-images"),
+    ]
+    .into_iter()
+    .filter(|(differs, _)| *differs)
+    .map(|(_, what)| format!("{what} differs between the two compose files"))
+}
+
+/// A child also passes its ancestors' tests: their folders stand in its suite's command.
+fn suite_faults(text: &str, image: &Image, project: &Project) -> Option<String> {
+    let suite = image.suite.as_ref()?;
+    let start = line_of(text, &["services", suite])?;
+    let lines: Vec<&str> =
+        text.lines().skip(start).take_while(|line| line.is_empty() || line.starts_with("   ")).collect();
+    let body = lines.join("\n");
+    let chain = project.with_bases(std::slice::from_ref(&image.name)).ok()?;
+    let missing: Vec<String> = chain
+        .iter()
+        .filter(|image| !image.helper)
+        .map(|image| format!("{}/tests", image.folder.display()))
+        .filter(|folder| !body.contains(folder.as_str()))
+        .collect();
+    (!missing.is_empty()).then(|| format!("{suite} doesn't run {}", missing.join(", ")))
+}
+
+/// Dockerfile, and what stands beside it.
+fn folder_faults(context: &Context, project: &Project, image: &Image) -> Vec<Finding> {
+    let folder = &image.folder;
+    let mut faults = Vec::new();
+    let parsed = match project.dockerfile(image) {
+        Ok(parsed) => parsed,
+        Err(fault) => return vec![Finding { place: image.dockerfile.display().to_string(), what: fault.what }],
+    };
+    for source in &parsed.sources {
+        let declared =
+            source.argument().is_some_and(|argument| image.bases.iter().any(|base| base.argument == argument));
+        if !declared {
+            let what = format!("{} is no build argument *_IMAGE of {} in the compose files", source.image, image.name);
+            faults.push(Finding { place: format!("{}:{}", image.dockerfile.display(), source.line), what });
+        }
+    }
+    for base in &image.bases {
+        if !parsed.sources.iter().any(|source| source.argument() == Some(base.argument.as_str())) {
+            let what = format!("{} of the compose files is used in no FROM, COPY --from or RUN --mount", base.argument);
+            faults.push(Finding { place: image.dockerfile.display().to_string(), what });
+        }
+    }
+    if image.helper {
+        return faults;
+    }
+    if parsed.stages.iter().any(|stage| stage == "development") {
+        let text = fs::read_to_string(context.root.join(&image.dockerfile)).unwrap_or_default();
+        if !text.contains(&format!("{STAGE_LABEL}=development")) {
+            let what = format!("the development stage has no LABEL {STAGE_LABEL}=development, which deploy goes by");
+            faults.push(Finding { place: image.dockerfile.display().to_string(), what });
+        }
+    }
+    let missing = FILES.iter().map(|file| folder.join(file)).filter(|file| !context.has(file));
+    faults.extend(missing.map(|file| Finding { place: file.display().to_string(), what: "is missing".to_owned() }));
+    if context.has(folder.join("pyproject.toml")) && !context.has(folder.join("poetry.lock")) {
+        let what = format!("is missing: cargo xtask lock {}", image.name);
+        faults.push(Finding { place: folder.join("poetry.lock").display().to_string(), what });
+    }
+    faults
+}
+
+/// A folder with a Dockerfile is an image, so it is a service.
+fn stray_folders(context: &Context, project: &Project) -> Vec<Finding> {
+    let entries = fs::read_dir(context.root.join("images")).into_iter().flatten().flatten();
+    let folders = entries.map(|entry| Path::new("images").join(entry.file_name()));
+    let strays = folders.filter(|folder| {
+        context.has(folder.join("Dockerfile")) && !project.images.iter().any(|image| image.folder == *folder)
+    });
+    strays
+        .map(|folder| Finding {
+            place: folder.display().to_string(),
+            what: "has a Dockerfile, but is no service in the compose files".to_owned(),
+        })
+        .collect()
+}
+
+pub fn run(context: &Context, flags: &flags::Check) -> Result<()> {
+    let (dev, ci) = (context.project_of(Environment::Dev)?, context.project_of(Environment::Ci)?);
+    let all: Vec<_> = dev.images.iter().map(|image| image.name.clone()).collect();
+    dev.with_bases(&all)?;
+    let mut faults = faults(context, &dev, &ci);
+    let path = context.root.join("README.md");
+    let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+    match readme::generate(&text, &dev) {
+        Err(why) => faults.push(Finding { place: "README.md".to_owned(), what: why }),
+        Ok(new) if new == text => {}
+        Ok(new) if flags.write => {
+            fs::write(&path, new).with_context(|| format!("writing {}", path.display()))?;
+            context.note("README.md: generated parts written anew");
+        }
+        Ok(_) => faults.push(Finding {
+            place: "README.md".to_owned(),
+            what: "its generated parts are stale: cargo xtask check --write".to_owned(),
+        }),
+    }
+    for fault in &faults {
+        context.note(&format!("{}: error: {}", fault.place, fault.what));
+    }
+    match faults.len() {
+        0 => Ok(()),
+        count => Err(Fault::project(format!(
+            "check: {count} fault{} found, listed above",
+            if count == 1 { "" } else { "s" }
+        ))
+        .into()),
+    }
+}

@@ -1,0 +1,51 @@
+//! `ci`: everything, from a bare machine: what `.ci/run` and the README call.
+
+use super::Context;
+use crate::{
+    flags,
+    plan::{Action, EnvValue, Invocation, Plan, Step},
+    project::Environment,
+};
+use anyhow::Result;
+
+/// The tag that a CI run builds: it can't be mistaken for one that somebody works with.
+const TAG: &str = "ci";
+
+pub fn plan(context: &Context, no_setup: bool) -> Result<Plan> {
+    let mut plan = Plan { summary: true, ..Plan::default() };
+    let mut step = |title: &str, run: Invocation| {
+        plan.then(Step::new(title, Action::Run(run)));
+    };
+    let cargo = |args: &[&str]| Invocation::new("cargo", args.iter().copied());
+    if !no_setup {
+        step("setup", cargo(&["xtask", "setup", "--tests"]));
+    }
+    step("format", cargo(&["fmt", "--check"]));
+    step("clippy", cargo(&["clippy", "--quiet", "--all-targets", "--", "--deny", "warnings"]));
+    step("check", cargo(&["xtask", "check"]));
+    let project = context.project_of(Environment::Ci)?;
+    let dockerfiles = project.images.iter().map(|image| context.shown(&image.dockerfile).display().to_string());
+    step("hadolint", Invocation::new(&context.shown("target/tools/bin/hadolint").display().to_string(), dockerfiles));
+    step("unit and command-line tests", cargo(&["test", "--quiet"]));
+    step("locks", cargo(&["xtask", "lock", "--check", "--all"]));
+    step(
+        "tests with the real engine",
+        cargo(&["test", "--quiet", "--test", "engine", "--", "--ignored", "--test-threads=1"]),
+    );
+    let family = |verb: &[&str]| {
+        let run = cargo(&[&["xtask"], verb, &["--all"]].concat());
+        run.env("ENVIRONMENT", EnvValue::Text("ci".to_owned())).env("IMAGE_TAG", EnvValue::Text(TAG.to_owned()))
+    };
+    step("build the family", family(&["build"]));
+    step("validate the family", family(&["validate"]));
+    Ok(plan)
+}
+
+pub fn run(context: &Context, flags: &flags::Ci) -> Result<()> {
+    let plan = plan(context, flags.no_setup)?;
+    if context.shows(&plan)? {
+        return Ok(());
+    }
+    context.exec.run(&plan)?;
+    Ok(())
+}

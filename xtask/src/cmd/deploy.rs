@@ -1,0 +1,253 @@
+//! `deploy`: push what was built for production and validated, and have the registry confirm it.
+
+use super::{Context, login, validate::has_passed};
+use crate::{
+    error::{Fault, Kind},
+    flags,
+    plan::{Action, Plan, Step},
+    project::{Image, Project},
+    tools::docker::{self, STAGE_LABEL, STAND_IN_LABEL},
+};
+use anyhow::{Context as _, Result};
+use serde::Deserialize;
+use std::{collections::BTreeMap, path::Path};
+
+/// What `docker image inspect` says of an image.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Inspected {
+    id: String,
+    config: Config,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Config {
+    labels: Option<BTreeMap<String, String>>,
+}
+
+/// The part of a registry's manifest that names the image.
+#[derive(Debug, Deserialize)]
+struct Manifest {
+    config: Option<Descriptor>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Descriptor {
+    digest: String,
+}
+
+/// What is asked before anything leaves the machine, one question an image.
+fn questions(images: &[&Image]) -> Plan {
+    let mut plan = Plan::default();
+    for image in images {
+        plan.push(Step::new(format!("inspect {}", image.name), Action::Run(docker::inspect(&image.reference))));
+    }
+    plan
+}
+
+/// The pushes, one after another and bases first, so that what is in the registry never lacks its base.
+fn pushes(context: &Context, project: &Project, images: &[&Image]) -> Plan {
+    let compose = context.compose(project);
+    let mut plan = Plan::default();
+    for image in images {
+        let push = Action::Run(compose.push(&image.name));
+        let mut step = Step::new(format!("push {}", image.name), push).image(&image.name);
+        step.retry = true;
+        step.relogin = Some(Box::new(login::action(context, project, &image.reference.registry)));
+        plan.then(step);
+    }
+    plan
+}
+
+fn confirmations(images: &[&Image]) -> Plan {
+    let mut plan = Plan::default();
+    for image in images {
+        plan.push(Step::new(format!("confirm {}", image.name), Action::Run(docker::registry_digest(&image.reference))));
+    }
+    plan
+}
+
+/// Why this image must stay here, with what would help; nothing where it may go.
+fn objection(root: &Path, image: &Image, found: Option<&Inspected>, flags: &flags::Deploy) -> Option<(String, String)> {
+    let name = &image.name;
+    let Some(found) = found else {
+        let why = format!("{name}: the engine has no image {}", image.reference);
+        return Some((why, format!("ENVIRONMENT=ci cargo xtask build {name}")));
+    };
+    let label =
+        |label: &str| found.config.labels.as_ref().and_then(|labels| labels.get(label)).filter(|v| !v.is_empty());
+    if let Some(stand_in) = label(STAND_IN_LABEL)
+        && !image.reference.is_loopback()
+    {
+        let why = format!("{name}: built on a stand-in ({stand_in}), which may only go to a registry on this machine");
+        return Some((why, "build it where the external image can be pulled".to_owned()));
+    }
+    if let Some(stage) = label(STAGE_LABEL)
+        && !flags.force_development
+    {
+        let why = format!("{name}: built at the {stage} stage, or on a base that was");
+        return Some((why, format!("ENVIRONMENT=ci cargo xtask build {name} (or --force-development)")));
+    }
+    if !has_passed(root, &found.id) && !flags.force_unvalidated {
+        let why = format!("{name}: no suite has passed for {}", found.id);
+        return Some((why, format!("ENVIRONMENT=ci cargo xtask validate {name} (or --force-unvalidated)")));
+    }
+    None
+}
+
+pub fn run(context: &Context, flags: &flags::Deploy) -> Result<()> {
+    let project = context.project()?;
+    let names = flags.images.of(&project)?;
+    let ordered = project.with_bases(&names)?;
+    let images: Vec<&Image> = ordered.into_iter().filter(|image| names.contains(&image.name)).collect();
+    if let Some(image) = images.iter().find(|image| image.reference.registry.is_empty()) {
+        return Err(Fault::usage(format!("deploy {}: {} is never published", image.name, image.reference))
+            .help("`cargo xtask list` shows what is")
+            .into());
+    }
+    let mut shown = questions(&images);
+    shown.extend(pushes(context, &project, &images));
+    shown.extend(confirmations(&images));
+    if context.shows(&shown)? {
+        return Ok(());
+    }
+    context.require(&[])?;
+    let _claims = context.claim("deploy", images.iter().map(|image| &image.name))?;
+
+    let found = inspect(context, &images)?;
+    let objections: Vec<_> = images
+        .iter()
+        .zip(&found)
+        .filter_map(|(image, found)| objection(&context.root, image, found.as_ref(), flags))
+        .collect();
+    if !objections.is_empty() {
+        let (why, help): (Vec<_>, Vec<_>) = objections.into_iter().unzip();
+        return Err(Fault::new(Kind::Refused, format!("deploy: nothing was pushed: {}", why.join("; ")))
+            .help(help.join("; "))
+            .into());
+    }
+
+    let (there, wanted): (Vec<_>, Vec<_>) = images
+        .iter()
+        .zip(&found)
+        .partition(|(image, found)| found.as_ref().is_some_and(|found| is_there(context, image, found)));
+    for (image, _) in there {
+        context.note(&format!("{}: the registry has this very image already", image.name));
+    }
+    let wanted: Vec<&Image> = wanted.into_iter().map(|(image, _)| *image).collect();
+    let pushed = context.exec.run(&pushes(context, &project, &wanted));
+
+    // Also after a failure: what did arrive is there, and a person must know it.
+    let mut unconfirmed = Vec::new();
+    for (image, found) in images.iter().zip(&found) {
+        let arrived = found.as_ref().is_some_and(|found| is_there(context, image, found));
+        match arrived.then(|| context.exec.capture(&docker::registry_digest(&image.reference))) {
+            Some(Ok(digest)) if digest.success => print_digest(context, image, &digest.stdout),
+            _ => unconfirmed.push(image.name.as_str()),
+        }
+    }
+    let again =
+        format!("run `cargo xtask deploy {}` again; what is there already is left alone", unconfirmed.join(" "));
+    match (pushed, unconfirmed.is_empty()) {
+        (Ok(_), true) => Ok(()),
+        (Err(error), true) => Err(error),
+        (Err(error), false) => {
+            context.note(&format!("not in the registry: {}", unconfirmed.join(", ")));
+            match error.downcast::<Fault>() {
+                Ok(fault) => Err(Fault {
+                    help: Some(fault.help.map_or(again.clone(), |help| format!("{help}; then {again}"))),
+                    ..fault
+                }
+                .into()),
+                Err(error) => Err(error),
+            }
+        }
+        (Ok(_), false) => {
+            let what =
+                format!("deploy: the registry doesn't confirm {} as this machine has it", unconfirmed.join(", "));
+            Err(Fault::new(Kind::Unavailable, what).help(again).into())
+        }
+    }
+}
+
+fn print_digest(context: &Context, image: &Image, digest: &str) {
+    if context.globals.json {
+        println!(
+            "{}",
+            serde_json::json!({"image": image.name.as_str(), "reference": image.reference.to_string(), "digest": digest})
+        );
+    } else {
+        println!("{}@{digest}", image.reference);
+    }
+}
+
+fn inspect(context: &Context, images: &[&Image]) -> Result<Vec<Option<Inspected>>> {
+    images
+        .iter()
+        .map(|image| {
+            let output = context.exec.capture(&docker::inspect(&image.reference))?;
+            let parsed: Vec<Inspected> = match output.success {
+                true => serde_json::from_str(&output.stdout)
+                    .with_context(|| format!("reading what docker says of {}", image.reference))?,
+                false => Vec::new(),
+            };
+            Ok(parsed.into_iter().next())
+        })
+        .collect()
+}
+
+/// Does the registry's tag lead to the very image that the engine has? Its id is the digest of its configuration, which
+/// the manifest names. (Asked of the manifest, since a push to a registry with immutable tags fails even where nothing
+/// would change.)
+fn is_there(context: &Context, image: &Image, found: &Inspected) -> bool {
+    let output = context.exec.capture(&docker::registry_manifest(&image.reference));
+    output
+        .ok()
+        .filter(|output| output.success)
+        .and_then(|output| serde_json::from_str::<Manifest>(&output.stdout).ok())
+        .and_then(|manifest| manifest.config)
+        .is_some_and(|config| config.digest == found.id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn guards() {
+        let image = |registry: &str| Image {
+            name: "a".parse().unwrap(),
+            reference: format!("{registry}/a:1").parse().unwrap(),
+            stage: None,
+            folder: "images/a".into(),
+            dockerfile: "images/a/Dockerfile".into(),
+            bases: Vec::new(),
+            about: None,
+            helper: false,
+            suite: None,
+            ports: Vec::new(),
+        };
+        let found = |labels: &[(&str, &str)]| Inspected {
+            id: "sha256:none".to_owned(),
+            config: Config { labels: Some(labels.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect()) },
+        };
+        let flags = |force_development, force_unvalidated| flags::Deploy {
+            images: flags::Images { images: Vec::new(), all: true },
+            force_development,
+            force_unvalidated,
+        };
+        let (ecr, local) = (image("1.dkr.ecr.us-east-1.amazonaws.com"), image("localhost:5000"));
+        let says = |image: &Image, found: Option<&Inspected>, flags: flags::Deploy| {
+            objection(Path::new("/nowhere"), image, found, &flags).map_or("may go".to_owned(), |(why, _)| why)
+        };
+        assert!(says(&ecr, None, flags(true, true)).contains("has no image"));
+        let stand_in = found(&[(STAND_IN_LABEL, "debian")]);
+        assert!(says(&ecr, Some(&stand_in), flags(true, true)).contains("stand-in (debian)"));
+        assert_eq!(says(&local, Some(&stand_in), flags(true, true)), "may go");
+        let development = found(&[(STAGE_LABEL, "development")]);
+        assert!(says(&ecr, Some(&development), flags(false, true)).contains("development stage"));
+        assert_eq!(says(&ecr, Some(&development), flags(true, true)), "may go");
+        assert!(says(&ecr, Some(&found(&[])), flags(false, false)).contains("no suite has passed for sha256:none"));
+    }
+}

@@ -1,0 +1,204 @@
+//! `doctor`: everything that matters, as it is found, each problem with the command that solves it.
+
+use super::{Context, preflight};
+use crate::{
+    error::{Fault, Kind},
+    plan::Invocation,
+    project::{Environment, Origin},
+    tools::docker,
+    ui::{Style, table},
+};
+use anyhow::{Context as _, Result};
+use serde::Serialize;
+use std::{collections::BTreeSet, thread};
+
+/// Builds of images with deep-learning wheels need about this much, in GB.
+const DISK: u64 = 20;
+/// How long a registry or an index may take to answer, in seconds.
+const PATIENCE: &str = "20";
+
+#[derive(Debug, Serialize)]
+struct Finding {
+    what: String,
+    found: Option<String>,
+    needed: String,
+    ok: bool,
+    /// The command that helps, where something is wrong.
+    help: Option<String>,
+}
+
+impl Finding {
+    fn new(what: &str, found: Option<String>, needed: &str, ok: bool, help: &str) -> Finding {
+        let help = (!ok).then(|| help.to_owned());
+        Finding { what: what.to_owned(), found, needed: needed.to_owned(), ok, help }
+    }
+}
+
+/// The first thing that looks like a version in what a tool says of itself.
+fn version_in(text: &str) -> Option<String> {
+    let starts =
+        |word: &&str| word.trim_start_matches('v').starts_with(|c: char| c.is_ascii_digit()) && word.contains('.');
+    text.split([' ', '\n', '/', ',']).find(starts).map(|word| word.trim_matches(|c| c == ')' || c == ',').to_owned())
+}
+
+/// A tool that tells its version; `minimum` is (major, minor).
+fn tool(context: &Context, name: &str, run: &Invocation, minimum: (u32, u32)) -> Finding {
+    let version = context.exec.capture(run).ok().filter(|output| output.success);
+    let version = version.and_then(|output| version_in(&output.stdout).or_else(|| version_in(&output.stderr)));
+    let ok = version.as_deref().and_then(preflight::major_minor).is_some_and(|version| version >= minimum);
+    let needed = format!("{}.{} or newer", minimum.0, minimum.1);
+    Finding::new(name, version, &needed, ok, "cargo xtask setup")
+}
+
+fn engine(context: &Context) -> Finding {
+    let output = context.exec.capture(&docker::engine_version());
+    let (found, ok) = match output {
+        Ok(output) if output.success => (Some(output.stdout), true),
+        Ok(output) => (output.stderr.lines().last().map(str::to_owned), false),
+        Err(_) => (None, false),
+    };
+    Finding::new("docker engine", found, "answers", ok, "cargo xtask setup")
+}
+
+fn disk(context: &Context) -> Finding {
+    let root = context.exec.capture(&Invocation::new("docker", ["info", "--format", "{{.DockerRootDir}}"]));
+    let folder = root.ok().filter(|output| output.success && !output.stdout.is_empty()).map(|output| output.stdout);
+    let folder = folder.unwrap_or_else(|| ".".to_owned());
+    let df = Invocation::new("df", ["--output=avail", "--block-size=1G", &folder]);
+    let free =
+        context.exec.capture(&df).ok().and_then(|output| output.stdout.lines().last()?.trim().parse::<u64>().ok());
+    let found = free.map(|free| format!("{free} GB in {folder}"));
+    let needed = format!("{DISK} GB or more");
+    Finding::new("disk free", found, &needed, free.is_some_and(|free| free >= DISK), "docker system prune")
+}
+
+fn with_patience(run: &Invocation) -> Invocation {
+    let words = [PATIENCE, run.program.as_str()].into_iter().chain(run.args.iter().map(String::as_str));
+    Invocation::new("timeout", words)
+}
+
+fn external_images(context: &Context) -> Result<Vec<Finding>> {
+    let project = context.project_of(Environment::Dev)?;
+    let bases = project.images.iter().flat_map(|image| &image.bases).filter(|base| base.origin == Origin::External);
+    let references: BTreeSet<_> = bases.map(|base| &base.reference).collect();
+    let stand_ins = context.exec.capture(&docker::list_stand_ins()).map(|output| output.stdout).unwrap_or_default();
+    let findings = references.into_iter().map(|reference| {
+        let id = context.exec.capture(&docker::image_id(reference)).ok().filter(|output| output.success);
+        let reachable = context
+            .exec
+            .capture(&with_patience(&docker::registry_digest(reference)))
+            .is_ok_and(|output| output.success);
+        let here = match &id {
+            Some(id) if stand_ins.contains(&id.stdout) => "here, a stand-in",
+            Some(_) => "here",
+            None => "not here",
+        };
+        let reach = if reachable { "its registry answers" } else { "its registry can't be reached" };
+        let found = Some(format!("{here}; {reach}"));
+        Finding::new(
+            &format!("image {reference}"),
+            found,
+            "here, or can be pulled",
+            id.is_some() || reachable,
+            "cargo xtask setup",
+        )
+    });
+    Ok(findings.collect())
+}
+
+fn index(context: &Context) -> Finding {
+    let python = context.shown("target/tools/poetry/bin/python");
+    let python =
+        if context.has("target/tools/poetry/bin/python") { python.display().to_string() } else { "python3".to_owned() };
+    let ask = ["-m", "pip", "--disable-pip-version-check", "index", "versions", "pip"];
+    let answers =
+        context.exec.capture(&with_patience(&Invocation::new(&python, ask))).is_ok_and(|output| output.success);
+    let found = if answers { "answers" } else { "doesn't answer" };
+    Finding::new(
+        "Python package index",
+        Some(found.to_owned()),
+        "answers",
+        answers,
+        "set PIP_INDEX_URL to an index that can be reached",
+    )
+}
+
+pub fn run(context: &Context) -> Result<()> {
+    let version = |name: &str| Invocation::new(&context.program(name), ["--version"]);
+    let buildx = Invocation::new("docker", ["buildx", "version"]);
+    let client = Invocation::new("docker", ["--version"]);
+    // Each waits mostly for others.
+    let findings = thread::scope(|scope| {
+        let slow = scope.spawn(|| external_images(context));
+        let index = scope.spawn(|| index(context));
+        let python_tools = scope.spawn(|| {
+            [
+                tool(context, "poetry", &version("poetry"), (2, 3)),
+                tool(context, "aws", &version("aws"), (1, 32)),
+                tool(context, "hadolint", &version("hadolint"), (2, 12)),
+            ]
+        });
+        let mut findings = vec![
+            tool(context, "docker", &client, (20, 10)),
+            tool(context, "docker compose", &docker::Compose::version(), preflight::COMPOSE),
+            tool(context, "docker buildx", &buildx, (0, 10)),
+            engine(context),
+            disk(context),
+        ];
+        findings.extend(python_tools.join().into_iter().flatten());
+        findings.extend(index.join());
+        let images = slow.join().unwrap_or_else(|_| Ok(Vec::new()))?;
+        findings.extend(images);
+        anyhow::Ok(findings)
+    })?;
+    if context.globals.json {
+        println!("{}", serde_json::to_string_pretty(&findings).context("writing the findings as JSON")?);
+    } else {
+        print!("{}", render(context, &findings));
+    }
+    let problems: Vec<&str> =
+        findings.iter().filter(|finding| !finding.ok).map(|finding| finding.what.as_str()).collect();
+    if problems.is_empty() {
+        return Ok(());
+    }
+    let help: BTreeSet<&str> = findings.iter().filter_map(|finding| finding.help.as_deref()).collect();
+    let help: Vec<&str> = help.into_iter().collect();
+    Err(Fault::new(Kind::Unavailable, format!("doctor: not as needed: {}", problems.join(", ")))
+        .help(help.join("; "))
+        .into())
+}
+
+fn render(context: &Context, findings: &[Finding]) -> String {
+    let head = ["", "WHAT", "FOUND", "NEEDED", "WHAT HELPS"].map(str::to_owned).to_vec();
+    let rows = findings.iter().map(|finding| {
+        vec![
+            if finding.ok { "✓" } else { "✗" }.to_owned(),
+            finding.what.clone(),
+            finding.found.clone().unwrap_or_else(|| "nothing".to_owned()),
+            finding.needed.clone(),
+            finding.help.clone().unwrap_or_default(),
+        ]
+    });
+    let text = table(&std::iter::once(head).chain(rows).collect::<Vec<_>>());
+    // Coloured after the columns are laid out, so that escapes don't count as width.
+    text.replace('✗', &context.ui().paint(Style::Bad, "✗"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_as_tools_print_them() {
+        for (text, expected) in [
+            ("Docker version 26.1.5+dfsg1, build a72d7cd", "26.1.5+dfsg1"),
+            ("github.com/docker/buildx 0.13.1+ds1 0.13.1+ds1-3", "0.13.1+ds1"),
+            ("Poetry (version 2.5.1)", "2.5.1"),
+            ("aws-cli/1.42.3 Python/3.11.2", "1.42.3"),
+            ("Haskell Dockerfile Linter 2.14.0", "2.14.0"),
+            ("2.26.1-4", "2.26.1-4"),
+        ] {
+            assert_eq!(version_in(text).as_deref(), Some(expected), "{text}");
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! A file a verb: `plan` makes the value, `run` shows or executes it.
+
+pub mod build;
+pub mod check;
+pub mod ci;
+pub mod claim;
+pub mod completions;
+pub mod deploy;
+pub mod doctor;
+pub mod list;
+pub mod lock;
+pub mod login;
+pub mod preflight;
+pub mod readme;
+pub mod setup;
+pub mod start;
+pub mod stop;
+pub mod validate;
+
+use crate::{
+    error::Fault,
+    exec::Executor,
+    flags::{Globals, Images},
+    plan::Plan,
+    project::{Environment, ImageName, Project, find_root, read_vars, vars::Vars},
+    tools::{self, docker::Compose},
+    ui::Ui,
+};
+use anyhow::{Context as _, Result};
+use clap::ValueEnum as _;
+use std::{
+    collections::BTreeMap,
+    env,
+    path::{Path, PathBuf},
+    thread,
+};
+
+/// What every verb needs: where we are, what was said, and how to run things.
+pub struct Context {
+    pub root: PathBuf,
+    /// The root as seen from the current folder, so that echoed lines can be pasted.
+    shown_root: PathBuf,
+    pub globals: Globals,
+    pub vars: Vars,
+    pub exec: Executor,
+}
+
+impl Context {
+    pub fn new(globals: Globals, ui: Ui) -> Result<Context> {
+        let here = env::current_dir().context("finding the current folder")?;
+        let root = find_root(&here)?;
+        let below = here.strip_prefix(&root).map_or(0, |path| path.components().count());
+        let shown_root = if below == 0 { PathBuf::from(".") } else { std::iter::repeat_n("..", below).collect() };
+        let process: BTreeMap<String, String> =
+            env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect();
+        let mut flags = globals.variables.flags(&process);
+        flags.extend(ca_bundle(&process).map(|path| ("CA_BUNDLE".to_owned(), path)));
+        let vars = read_vars(&root, flags, process)?;
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let jobs = globals.jobs.map_or(cores, usize::from);
+        Ok(Context { root, shown_root, vars, exec: Executor { ui, jobs }, globals })
+    }
+
+    pub fn ui(&self) -> Ui {
+        self.exec.ui
+    }
+
+    pub fn project(&self) -> Result<Project> {
+        let environment = match (self.globals.variables.environment, self.vars.get("ENVIRONMENT")) {
+            (Some(environment), _) => environment,
+            (None, None | Some("")) => Environment::Dev,
+            (None, Some(text)) => Environment::from_str(text, true)
+                .map_err(|_| Fault::usage(format!("ENVIRONMENT (from .env): '{text}' is neither dev nor ci")))?,
+        };
+        self.project_of(environment)
+    }
+
+    pub fn project_of(&self, environment: Environment) -> Result<Project> {
+        Project::load(&self.root, environment, self.vars.clone())
+    }
+
+    /// A path below the root, as it is written from the current folder.
+    pub fn shown(&self, path: impl AsRef<Path>) -> PathBuf {
+        if self.shown_root == Path::new(".") { path.as_ref().to_owned() } else { self.shown_root.join(path) }
+    }
+
+    pub fn compose(&self, project: &Project) -> Compose {
+        Compose {
+            file: self.shown(project.file()).display().to_string(),
+            directory: self.shown_root.display().to_string(),
+            env: project.vars.flags.clone().into_iter().collect(),
+        }
+    }
+
+    /// A tool of `setup`'s, or the PATH's.
+    pub fn program(&self, name: &str) -> String {
+        tools::program(&self.root, &self.shown(""), name)
+    }
+
+    /// Is a file of the repository there?
+    pub fn has(&self, path: impl AsRef<Path>) -> bool {
+        self.root.join(path).exists()
+    }
+
+    /// Shows the plan, where that is all that was asked for.
+    pub fn shows(&self, plan: &Plan) -> Result<bool> {
+        if !self.globals.dry_run {
+            return Ok(false);
+        }
+        if self.globals.json {
+            println!("{}", serde_json::to_string_pretty(&plan.steps).context("writing the plan as JSON")?);
+        } else {
+            let lines: String = plan.steps.iter().map(|step| format!("{}\n", step.action)).collect();
+            print!("{lines}");
+        }
+        Ok(true)
+    }
+
+    /// A line about what is going on, for people.
+    pub fn note(&self, text: &str) {
+        self.ui().line(text);
+    }
+}
+
+impl Images {
+    pub fn of(&self, project: &Project) -> Result<Vec<ImageName>, Fault> {
+        project.select(&self.images, self.all)
+    }
+}
+
+/// The machine's bundle of certificate authorities, where the compose files' own rule (`CA_BUNDLE`, `SSL_CERT_FILE`,
+/// Debian's path) leads nowhere: on Fedora, on a Mac, or where only other tools were told of it.
+fn ca_bundle(process: &BTreeMap<String, String>) -> Option<String> {
+    let told = |name: &&str| process.get(*name).filter(|path| !path.is_empty()).cloned();
+    if ["CA_BUNDLE", "SSL_CERT_FILE"].iter().find_map(told).is_some() || Path::new(setup::CA_BUNDLE).exists() {
+        return None;
+    }
+    let others = ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT"].iter().filter_map(told);
+    let places = ["/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"].map(str::to_owned);
+    others.chain(places).find(|path| Path::new(path).exists())
+}
+
+/// `a, b and c`.
+pub fn enumerate<T: std::fmt::Display>(items: &[T]) -> String {
+    let words: Vec<String> = items.iter().map(ToString::to_string).collect();
+    match words.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        _ => words.concat(),
+    }
+}

@@ -1,0 +1,407 @@
+//! `setup`: a fresh Debian or Ubuntu to the point where everything here works.
+//!
+//! What is missing is read off the file system, so that a dry run spawns nothing, and a second run does nothing.
+
+use super::{Context, lock::DEFAULT_INDEX};
+use crate::{
+    error::{Fault, Kind},
+    flags,
+    plan::{Action, EnvValue, Invocation, Plan, Probe, Step},
+    project::{Environment, ImageRef, Origin},
+    tools::{self, docker},
+};
+use anyhow::Result;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    env, fs,
+    path::{Path, PathBuf},
+};
+
+/// Where the docker CLI looks for its plugins, besides the user's own folder.
+const PLUGIN_FOLDERS: [&str; 4] = [
+    "/usr/local/lib/docker/cli-plugins",
+    "/usr/local/libexec/docker/cli-plugins",
+    "/usr/lib/docker/cli-plugins",
+    "/usr/libexec/docker/cli-plugins",
+];
+/// The machine's own bundle of certificate authorities, on Debian and Ubuntu.
+pub const CA_BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
+
+/// Python tools, each in an environment of its own so that their dependencies don't meet: its name, what its pins are,
+/// and the programs that are linked into `target/tools/bin`.
+const ENVIRONMENTS: [(&str, &str, &[&str]); 2] = [
+    ("poetry", "images/build-tools/requirements.txt", &["poetry", "uv"]),
+    ("aws", "xtask/tools/requirements.txt", &["aws", "hadolint"]),
+];
+const TEST_ENVIRONMENT: (&str, &str, &[&str]) = ("moto", "xtask/tests/requirements.txt", &["moto_server"]);
+/// pytest as the suites mount it: no environment, just a folder of pure Python.
+const PYTEST: (&str, &str) = ("target/tools/pytest", "images/common/tests/requirements.txt");
+
+/// What decides which packages are missing.
+struct Machine {
+    id: String,
+    codename: String,
+    root: bool,
+    sudo: bool,
+    systemd: bool,
+}
+
+impl Machine {
+    fn read() -> Machine {
+        let text = fs::read_to_string("/etc/os-release").unwrap_or_default();
+        let fields: BTreeMap<&str, &str> =
+            text.lines().filter_map(|line| line.split_once('=')).map(|(k, v)| (k, v.trim_matches('"'))).collect();
+        let field = |name: &str| fields.get(name).map_or(String::new(), |value| (*value).to_owned());
+        Machine {
+            id: field("ID"),
+            codename: field("VERSION_CODENAME"),
+            root: nix::unistd::geteuid().is_root(),
+            sudo: which::which("sudo").is_ok(),
+            systemd: Path::new("/run/systemd/system").exists(),
+        }
+    }
+
+    fn as_root(&self, program: &str, args: &[&str]) -> Invocation {
+        if self.root {
+            Invocation::new(program, args.iter().copied())
+        } else {
+            // sudo drops the environment: what apt needs is said on the line.
+            Invocation::new("sudo", [&["--preserve-env=DEBIAN_FRONTEND", program], args].concat())
+        }
+    }
+
+    /// The packages that bring what isn't there.
+    fn missing_packages(&self, tests: bool) -> BTreeSet<&'static str> {
+        let there = |name: &str| which::which(name).is_ok();
+        let system = |path: &str| Path::new(path).exists();
+        let ubuntu = self.id == "ubuntu";
+        let mut packages = BTreeSet::new();
+        let mut need = |there: bool, names: &[&'static str]| {
+            if !there {
+                packages.extend(names);
+            }
+        };
+        need(there("docker"), &["docker-cli"]);
+        need(there("dockerd") || engine_elsewhere(), &["docker.io", "iptables"]);
+        need(has_plugin("docker-compose"), if ubuntu { &["docker-compose-v2"] } else { &["docker-compose"] });
+        need(has_plugin("docker-buildx"), &["docker-buildx"]);
+        need(has_ensurepip(), &["python3-venv"]);
+        need(there("mmdebstrap"), &["mmdebstrap"]);
+        need(system(CA_BUNDLE), &["ca-certificates"]);
+        if tests {
+            need(there("docker-registry"), &["docker-registry"]);
+            need(there("htpasswd"), &["apache2-utils"]);
+            need(there("hyperfine"), &["hyperfine"]);
+        }
+        // Ubuntu's docker.io holds the client, too.
+        if ubuntu && packages.remove("docker-cli") {
+            packages.insert("docker.io");
+        }
+        packages
+    }
+}
+
+/// The engine may be in another machine or container.
+fn engine_elsewhere() -> bool {
+    env::var_os("DOCKER_HOST").is_some_and(|host| !host.is_empty()) || Path::new("/var/run/docker.sock").exists()
+}
+
+fn has_plugin(name: &str) -> bool {
+    let own = env::var_os("DOCKER_CONFIG").map(PathBuf::from).or_else(|| Some(env::home_dir()?.join(".docker")));
+    let own = own.into_iter().map(|folder| folder.join("cli-plugins"));
+    PLUGIN_FOLDERS.into_iter().map(PathBuf::from).chain(own).any(|folder| folder.join(name).exists())
+}
+
+/// Can the system's Python make environments? Debian packs that apart.
+fn has_ensurepip() -> bool {
+    let folders = fs::read_dir("/usr/lib").into_iter().flatten().flatten();
+    folders
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with("python3"))
+        .any(|entry| entry.path().join("ensurepip/__init__.py").exists())
+}
+
+/// Debian 12 has no compose v2 and no buildx: Debian 13's are installed, whose dependencies it meets, and nothing else of
+/// that release. The archive's address is the machine's own.
+fn debian_13_source(machine: &Machine) -> Result<Option<[(&'static str, String); 2]>> {
+    if machine.id != "debian" || machine.codename != "bookworm" {
+        return Ok(None);
+    }
+    let uri = archive_uri(&machine.codename).ok_or_else(|| {
+        Fault::new(Kind::Unavailable, "setup: no Debian archive in this machine's package sources under /etc/apt")
+            .help("add the machine's usual Debian mirror to /etc/apt/sources.list.d, then try again")
+    })?;
+    let source = format!(
+        "Types: deb\nURIs: {uri}\nSuites: trixie\nComponents: main\nSigned-By: /usr/share/keyrings/debian-archive-keyring.gpg\n"
+    );
+    let pins = "# Only these of Debian 13: their dependencies are Debian 12's.\n\
+                Package: *\nPin: release n=trixie\nPin-Priority: -1\n\n\
+                Package: docker.io docker-cli docker-compose docker-buildx\nPin: release n=trixie\nPin-Priority: 990\n";
+    Ok(Some([
+        ("/etc/apt/sources.list.d/core-images-docker.sources", source),
+        ("/etc/apt/preferences.d/core-images-docker", pins.to_owned()),
+    ]))
+}
+
+/// Where this machine gets Debian's main suite from, in either form of apt's sources.
+fn archive_uri(codename: &str) -> Option<String> {
+    let folder = fs::read_dir("/etc/apt/sources.list.d").into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut files: Vec<PathBuf> = folder.chain([PathBuf::from("/etc/apt/sources.list")]).collect();
+    files.sort();
+    files.iter().filter_map(|file| Some((file, fs::read_to_string(file).ok()?))).find_map(|(file, text)| {
+        match file.extension().and_then(|extension| extension.to_str()) {
+            Some("sources") => deb822_uri(&text, codename),
+            _ => one_line_uri(&text, codename),
+        }
+    })
+}
+
+fn deb822_uri(text: &str, codename: &str) -> Option<String> {
+    text.split("\n\n").find_map(|stanza| {
+        let field = |name: &str| {
+            let line = stanza.lines().find(|line| line.to_lowercase().starts_with(&format!("{name}:")))?;
+            line.split_once(':').map(|(_, value)| value.trim().to_owned())
+        };
+        let suites = field("suites")?;
+        suites
+            .split_whitespace()
+            .any(|suite| suite == codename)
+            .then(|| field("uris"))??
+            .split_whitespace()
+            .next()
+            .map(str::to_owned)
+    })
+}
+
+fn one_line_uri(text: &str, codename: &str) -> Option<String> {
+    text.lines().filter_map(|line| line.trim().strip_prefix("deb ")).find_map(|line| {
+        let line = line.trim_start();
+        let line = if line.starts_with('[') { line.split_once(']')?.1 } else { line };
+        let mut words = line.split_whitespace();
+        let (uri, suite) = (words.next()?, words.next()?);
+        (suite == codename).then(|| uri.to_owned())
+    })
+}
+
+/// pip, told of the machine's certificate authorities: its own are no use behind a proxy that inspects TLS.
+fn pip(run: Invocation) -> Invocation {
+    let told = env::var_os("PIP_CERT").is_some_and(|path| !path.is_empty());
+    if told { run } else { run.env("PIP_CERT", EnvValue::Text(CA_BUNDLE.to_owned())) }
+}
+
+/// Something is up to date where the pins it was made from are beside it.
+fn is_made_from(stamp: &Path, requirements: &Path) -> Probe {
+    let same = ["--silent".to_owned(), stamp.display().to_string(), requirements.display().to_string()];
+    Probe { run: Invocation::new("cmp", same), prints: None }
+}
+
+fn shell(script: String) -> Invocation {
+    Invocation::new("sh", ["-c".to_owned(), script])
+}
+
+fn package_steps(context: &Context, machine: &Machine, plan: &mut Plan, tests: bool) -> Result<()> {
+    let packages = machine.missing_packages(tests);
+    if packages.is_empty() {
+        return Ok(());
+    }
+    let from_13 = packages.iter().any(|package| package.starts_with("docker") && *package != "docker-registry");
+    for (path, text) in debian_13_source(machine)?.filter(|_| from_13).into_iter().flatten() {
+        let name = Path::new(path).file_name().unwrap_or_default();
+        let draft = context.shown(Path::new("target/setup").join(name));
+        plan.then(Step::new(format!("draft {path}"), Action::Write { to: draft.clone(), text }));
+        let install = machine.as_root("install", &["-D", "--mode=644", &draft.display().to_string(), path]);
+        plan.then(Step::new(format!("write {path}"), Action::Run(install)));
+    }
+    let quiet = |run: Invocation| run.env("DEBIAN_FRONTEND", EnvValue::Text("noninteractive".to_owned()));
+    let mut update =
+        Step::new("update the package lists", Action::Run(quiet(machine.as_root("apt-get", &["--quiet", "update"]))));
+    update.retry = true;
+    plan.then(update);
+    let names: Vec<&str> = packages.into_iter().collect();
+    let install = ["--quiet", "--yes", "--no-install-recommends", "install"];
+    let install = quiet(machine.as_root("apt-get", &[&install[..], &names].concat()));
+    let mut install = Step::new(format!("install {}", names.join(", ")), Action::Run(install));
+    install.retry = true;
+    plan.then(install);
+    Ok(())
+}
+
+/// The engine, started and waited for.
+fn engine_steps(context: &Context, machine: &Machine, plan: &mut Plan) {
+    let answers = Probe { run: docker::engine_version(), prints: None };
+    let log = context.shown("target/setup/dockerd.log").display().to_string();
+    let start = if machine.systemd {
+        machine.as_root("systemctl", &["start", "docker"])
+    } else {
+        // No init system: the engine goes on after us, in a session of its own.
+        let sudo = if machine.root { "" } else { "sudo " };
+        let folder = context.shown("target/setup").display().to_string();
+        shell(format!("mkdir -p {folder} && {sudo}setsid dockerd >{log} 2>&1 </dev/null &"))
+    };
+    plan.then(Step::new("start the docker engine", Action::Unless(answers.clone(), start)));
+    let wait = format!(
+        "for i in $(seq 60); do docker version >/dev/null 2>&1 && exit 0; sleep 1; done; \
+         echo 'the docker engine does not answer after 60 s' >&2; tail -n 20 {log} >&2; exit 69"
+    );
+    plan.then(Step::new("wait for the docker engine", Action::Unless(answers, shell(wait))));
+}
+
+fn python_steps(context: &Context, plan: &mut Plan, tests: bool) {
+    let folder = Path::new(tools::FOLDER);
+    let test = tests.then_some(TEST_ENVIRONMENT);
+    for (name, requirements, programs) in ENVIRONMENTS.into_iter().chain(test) {
+        let home = context.shown(folder.join(name));
+        let requirements = context.shown(requirements);
+        let stamp = home.join("requirements.txt");
+        let python = home.join("bin/python").display().to_string();
+        let (home, stamp_text, pins) =
+            (home.display().to_string(), stamp.display().to_string(), requirements.display().to_string());
+        let made = is_made_from(&stamp, &requirements);
+        // Debian's own Python: a version manager's may go away with its next upgrade.
+        let create = Invocation::new("/usr/bin/python3", ["-m", "venv", "--clear", &home]);
+        plan.then(Step::new(
+            format!("make a home for {}", programs.join(" and ")),
+            Action::Unless(made.clone(), create),
+        ));
+        let options = [
+            "-m",
+            "pip",
+            "--disable-pip-version-check",
+            "install",
+            "--quiet",
+            "--require-hashes",
+            "--no-deps",
+            "--requirement",
+            &pins,
+        ];
+        let install = pip(Invocation::new(&python, options));
+        let mut install =
+            Step::new(format!("install {}", programs.join(" and ")), Action::Unless(made.clone(), install));
+        install.retry = true;
+        plan.then(install);
+        let bin = context.shown(folder.join("bin")).display().to_string();
+        let links: Vec<String> =
+            programs.iter().map(|program| format!("ln -sf ../{name}/bin/{program} {bin}/")).collect();
+        let link = shell(format!("mkdir -p {bin} && {} && cp {pins} {stamp_text}", links.join(" && ")));
+        plan.then(Step::new(format!("link {}", programs.join(" and ")), Action::Unless(made, link)));
+    }
+    let python = context.shown(folder.join("poetry/bin/python")).display().to_string();
+    let (pytest, pins) = (context.shown(PYTEST.0).display().to_string(), context.shown(PYTEST.1));
+    let stamp = Path::new(&pytest).join("requirements.txt");
+    let made = is_made_from(&stamp, &pins);
+    let pins = pins.display().to_string();
+    let options = [
+        "-m",
+        "pip",
+        "--disable-pip-version-check",
+        "install",
+        "--quiet",
+        "--require-hashes",
+        "--no-deps",
+        "--upgrade",
+        "--target",
+        &pytest,
+        "--requirement",
+        &pins,
+    ];
+    let mut install = Step::new(
+        "install pytest for the suites",
+        Action::Unless(made.clone(), pip(Invocation::new(&python, options))),
+    );
+    install.retry = true;
+    plan.then(install);
+    let stamped = Invocation::new("cp", [pins, stamp.display().to_string()]);
+    plan.then(Step::new("note pytest's pins", Action::Unless(made, stamped)));
+    // Poetry's plugin has to be told the index; pip's configuration is where people say it.
+    let note = context.shown(DEFAULT_INDEX).display().to_string();
+    let default = "from pip._internal.models.index import PyPI; print(PyPI.simple_url)";
+    let script = format!(
+        "umask 077; {{ {python} -m pip config get global.index-url 2>/dev/null || {python} -c '{default}'; }} >{note}"
+    );
+    let noted = Probe { run: Invocation::new("test", ["-s", &note]), prints: None };
+    plan.then(Step::new("note the package index", Action::Unless(noted, shell(script))));
+}
+
+/// External images: here already, else pulled, else made by a stand-in's recipe.
+fn external_steps(context: &Context, plan: &mut Plan) -> Result<()> {
+    let mut references: BTreeSet<ImageRef> = BTreeSet::new();
+    for environment in [Environment::Dev, Environment::Ci] {
+        let project = context.project_of(environment)?;
+        let bases = project.images.iter().flat_map(|image| &image.bases);
+        references.extend(bases.filter(|base| base.origin == Origin::External).map(|base| base.reference.clone()));
+    }
+    for reference in references {
+        let pull = Action::Unless(docker::is_present(&reference), docker::pull(&reference));
+        let mut pull = Step::new(format!("pull {reference}"), pull);
+        let recipe = Path::new("images/stand-ins").join(reference.repository.replace('/', "-"));
+        if !context.has(&recipe) {
+            plan.then(pull);
+            continue;
+        }
+        pull.optional = true;
+        plan.then(pull);
+        let recipe = context.shown(recipe);
+        let recipe = if recipe.components().count() == 1 { Path::new(".").join(recipe) } else { recipe };
+        let make = Invocation::new(&recipe.display().to_string(), [reference.to_string()]);
+        let make = Action::Unless(docker::is_present(&reference), make);
+        let mut make = Step::new(format!("make a stand-in for {reference}"), make);
+        make.retry = true;
+        plan.then(make);
+    }
+    Ok(())
+}
+
+pub fn plan(context: &Context, tests: bool) -> Result<Plan> {
+    let machine = Machine::read();
+    let mut plan = Plan { summary: true, ..Plan::default() };
+    package_steps(context, &machine, &mut plan, tests)?;
+    engine_steps(context, &machine, &mut plan);
+    python_steps(context, &mut plan, tests);
+    external_steps(context, &mut plan)?;
+    Ok(plan)
+}
+
+pub fn run(context: &Context, flags: &flags::Setup) -> Result<()> {
+    let plan = plan(context, flags.tests)?;
+    if context.shows(&plan)? {
+        return Ok(());
+    }
+    let machine = Machine::read();
+    let packages = machine.missing_packages(flags.tests);
+    let supported = matches!(machine.id.as_str(), "debian" | "ubuntu");
+    if !packages.is_empty() && (!supported || !(machine.root || machine.sudo)) {
+        let commands: String = plan.steps.iter().map(|step| format!("{}\n", step.action)).collect();
+        print!("{commands}");
+        let (why, help) = if supported {
+            (
+                "this user is not root, and there is no sudo".to_owned(),
+                "have root run the commands above, then try again",
+            )
+        } else {
+            let help = "install the packages named above with this system's own tools, then try again";
+            (format!("setup knows Debian and Ubuntu, this is '{}'", machine.id), help)
+        };
+        return Err(Fault::new(Kind::Unavailable, format!("setup: nothing was done: {why}")).help(help).into());
+    }
+    context.exec.run(&plan)?;
+    if !machine.root && !machine.systemd {
+        context.note("to use docker without sudo: sudo usermod --append --groups docker $USER, then log in again");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_archive_in_both_forms() {
+        let deb822 = "Types: deb\nURIs: http://other.example/security\nSuites: bookworm-security\n\n\
+                      Types: deb\nURIs: http://mirror.example/debian\nSuites: bookworm bookworm-updates\n";
+        assert_eq!(deb822_uri(deb822, "bookworm").as_deref(), Some("http://mirror.example/debian"));
+        assert_eq!(deb822_uri(deb822, "trixie"), None);
+        let one_line =
+            "# deb http://no.example bookworm main\ndeb [arch=amd64] http://mirror.example/debian bookworm main\n";
+        assert_eq!(one_line_uri(one_line, "bookworm").as_deref(), Some("http://mirror.example/debian"));
+        assert_eq!(one_line_uri(one_line, "bullseye"), None);
+    }
+}

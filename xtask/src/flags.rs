@@ -1,0 +1,221 @@
+//! Every flag; the doc comments are the help.
+
+use crate::project::Environment;
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, builder::BoolishValueParser};
+use clap_complete::engine::ArgValueCandidates;
+use std::collections::BTreeMap;
+
+/// Locks, builds, validates and publishes the core-images family.
+///
+/// The compose files say what there is; every command is checked, ordered and echoed, and runs docker compose, poetry or
+/// the aws CLI underneath.
+#[derive(Debug, Parser)]
+#[command(name = "xtask", bin_name = "cargo xtask", disable_help_subcommand = true, max_term_width = 110)]
+#[command(after_help = "\
+Examples:
+  cargo xtask setup                              everything that is needed, on a fresh Debian or Ubuntu
+  cargo xtask build python-base                  build one image, and the bases that are missing
+  cargo xtask validate 'kubeflow-*'              run the suites of several
+  cargo xtask build --all --dry-run              show the commands, run none
+  ENVIRONMENT=ci IMAGE_TAG=1.4.0 cargo xtask deploy fastapi-serve
+
+Exit codes:
+  0 done · 2 usage · 65 the repository's files are wrong · 69 a tool, the engine or a registry is missing
+  75 another run works on the image · 77 not allowed · 130 interrupted · else the suite's or the tool's own")]
+pub struct Cli {
+    #[command(flatten)]
+    pub globals: Globals,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Resolve an image's Python dependencies and write its poetry.lock
+    Lock(Lock),
+    /// Build images, after the bases that are missing
+    Build(Build),
+    /// Log docker in to the registry, with a password from the aws CLI
+    Login,
+    /// Push images that were built for production and validated, and print the digests that the registry confirms
+    Deploy(Deploy),
+    /// Start an image, wait until it is healthy, and print its address and how to get a shell
+    Start(Start),
+    /// Stop and remove what start started
+    Stop(Stop),
+    /// Run the images' suites, in containers of the images exactly as built
+    Validate(Validate),
+    /// Bring a fresh Debian or Ubuntu machine to the point where everything here works
+    Setup(Setup),
+    /// Show what is there and what is missing, each with the command that helps
+    Doctor,
+    /// Show the images: bases, hardware, lock, suite, and what the engine has of them
+    List,
+    /// Hold the repository against its own rules: the two compose files, Dockerfiles, README
+    Check(Check),
+    /// Run every check and test, build and validate the family: what CI runs
+    Ci(Ci),
+    /// Print a completion script for `cargo xtask`
+    ///
+    /// For example in ~/.bashrc: source <(cargo xtask completions bash)
+    Completions { shell: Shell },
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Shell {
+    Bash,
+    Zsh,
+    Fish,
+}
+
+/// Which images.
+#[derive(Debug, Args)]
+pub struct Images {
+    /// Names, or globs such as 'kubeflow-*'
+    #[arg(value_name = "IMAGE", required_unless_present = "all", add = ArgValueCandidates::new(crate::cmd::completions::candidates))]
+    pub images: Vec<String>,
+    /// Every image of the family
+    #[arg(long, conflicts_with = "images")]
+    pub all: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Lock {
+    #[command(flatten)]
+    pub images: Images,
+    /// Change nothing; fail where a lock is not fresh for its pyproject.toml
+    #[arg(long)]
+    pub check: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Build {
+    #[command(flatten)]
+    pub images: Images,
+    /// Build what stands on them as well
+    #[arg(long)]
+    pub with_dependents: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Deploy {
+    #[command(flatten)]
+    pub images: Images,
+    /// Push even what was built at the development stage, or on it
+    #[arg(long)]
+    pub force_development: bool,
+    /// Push even what no suite has passed for
+    #[arg(long)]
+    pub force_unvalidated: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Start {
+    #[arg(add = ArgValueCandidates::new(crate::cmd::completions::candidates))]
+    pub image: String,
+}
+
+#[derive(Debug, Args)]
+pub struct Stop {
+    #[command(flatten)]
+    pub images: Images,
+}
+
+#[derive(Debug, Args)]
+pub struct Validate {
+    #[command(flatten)]
+    pub images: Images,
+    /// Validate what stands on them as well
+    #[arg(long)]
+    pub with_dependents: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Setup {
+    /// Also what the tests of the xtask need: a registry, an AWS server, a benchmark tool
+    #[arg(long)]
+    pub tests: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Write the generated parts of README.md anew instead of comparing them
+    #[arg(long)]
+    pub write: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Ci {
+    /// Leave out setup: all is there
+    #[arg(long)]
+    pub no_setup: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Globals {
+    /// Print the commands that would be run, one a line; run none
+    #[arg(long, global = true)]
+    pub dry_run: bool,
+    /// Print JSON on standard output (list, doctor, and every --dry-run)
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// How many images to work on at a time [default: the cores]
+    #[arg(long, short, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub jobs: Option<u16>,
+    #[command(flatten)]
+    pub variables: Variables,
+}
+
+/// The make world's variables, each also read from the environment and from `.env`.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Variables (also in the environment or in .env; the flag wins)")]
+pub struct Variables {
+    /// Which compose file: docker-compose.<env>.yaml [default: dev]
+    #[arg(long, global = true, env = "ENVIRONMENT", hide_env_values = true, value_enum, value_name = "ENV")]
+    pub environment: Option<Environment>,
+    /// The tag to build, start, validate or push [default: latest]
+    #[arg(long, global = true, env = "IMAGE_TAG", hide_env_values = true, value_name = "TAG")]
+    pub image_tag: Option<String>,
+    /// The bases' tag [default: IMAGE_TAG]
+    #[arg(long, global = true, env = "BASE_IMAGE_TAG", hide_env_values = true, value_name = "TAG")]
+    pub base_image_tag: Option<String>,
+    /// The Dockerfiles' stage [default: development in dev, production in ci]
+    #[arg(long, global = true, env = "TARGET_BUILD_STAGE", hide_env_values = true, value_name = "STAGE")]
+    pub target_build_stage: Option<String>,
+    /// The account whose registry is used [default: 690763002009]
+    #[arg(long, global = true, env = "AWS_ACCOUNT_ID", hide_env_values = true, value_name = "ID")]
+    pub aws_account_id: Option<String>,
+    /// Its region [default: us-east-1]
+    #[arg(long, global = true, env = "AWS_REGION", hide_env_values = true, value_name = "REGION")]
+    pub aws_region: Option<String>,
+    /// Another registry than the account's
+    #[arg(long, global = true, env = "REGISTRY", hide_env_values = true, value_name = "HOST[:PORT]")]
+    pub registry: Option<String>,
+    /// What to build for [default: linux/amd64]
+    #[arg(long, global = true, env = "PLATFORM", hide_env_values = true, value_name = "OS/ARCH")]
+    pub platform: Option<String>,
+    /// Reuse layers that were built before; `false` builds from scratch [default: true]
+    #[arg(long, global = true, env = "USE_DOCKER_CACHE", hide_env_values = true, value_name = "BOOL", action = ArgAction::Set, value_parser = BoolishValueParser::new())]
+    pub use_docker_cache: Option<bool>,
+    /// The port on this machine that start publishes [default: the image's own in dev, any free one in ci]
+    #[arg(long, global = true, env = "PORT", hide_env_values = true, value_name = "PORT")]
+    pub port: Option<String>,
+}
+
+impl Variables {
+    /// Those that the compose files use and that a flag gave: what `process`, the environment, doesn't say already.
+    pub fn flags(&self, process: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+        let given = [
+            ("IMAGE_TAG", &self.image_tag),
+            ("BASE_IMAGE_TAG", &self.base_image_tag),
+            ("TARGET_BUILD_STAGE", &self.target_build_stage),
+            ("AWS_ACCOUNT_ID", &self.aws_account_id),
+            ("AWS_REGION", &self.aws_region),
+            ("REGISTRY", &self.registry),
+            ("PLATFORM", &self.platform),
+            ("PORT", &self.port),
+        ];
+        let given = given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value.clone()?)));
+        given.filter(|(name, value)| process.get(name) != Some(value)).collect()
+    }
+}

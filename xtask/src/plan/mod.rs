@@ -1,0 +1,264 @@
+//! What will be done, as a value: printed by `--dry-run`, run by [`crate::exec`], compared by tests.
+
+use crate::project::ImageName;
+use serde::{Serialize, Serializer};
+use std::{fmt, path::PathBuf};
+
+/// A program with its arguments and the variables it gets on top of the environment. It prints as a line that can be
+/// pasted into a POSIX shell and does the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invocation {
+    pub program: String,
+    pub args: Vec<String>,
+    pub env: Vec<(String, EnvValue)>,
+}
+
+/// The value of a variable given to a child.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EnvValue {
+    Text(String),
+    /// The value of another variable, which may hold a credential and so is never printed.
+    FromVariable(String),
+    /// What stands in a file, for the same reason.
+    FromFile(PathBuf),
+}
+
+/// What decides whether a step is run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probe {
+    pub run: Invocation,
+    /// What it must print for the answer yes; without it, success is enough.
+    pub prints: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    Run(Invocation),
+    /// Runs unless the probe says yes.
+    Unless(Probe, Invocation),
+    /// Runs the first where the probe says yes, else the second.
+    Either(Probe, Invocation, Invocation),
+    /// The first one's standard output is the second one's standard input; we never hold what passes.
+    Pipe(Invocation, Invocation),
+    /// Makes the folder `to` afresh, with copies of the files `from` in it.
+    Stage {
+        from: Vec<PathBuf>,
+        to: PathBuf,
+    },
+    /// Puts `from` in the place of `to` in one go, then removes the folder it was in.
+    Replace {
+        from: PathBuf,
+        to: PathBuf,
+    },
+    /// Writes a file, and the folder it is in.
+    Write {
+        to: PathBuf,
+        text: String,
+    },
+    /// Removes a folder, where it is there.
+    Remove(PathBuf),
+    /// Makes a folder afresh that any user may write into: a container's user is not ours.
+    OpenDir(PathBuf),
+}
+
+/// One thing to do, and what to do when it fails.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// Verb and object, for people: `build python-base`.
+    pub title: String,
+    pub image: Option<ImageName>,
+    pub action: Action,
+    /// Steps, by their index, that must have succeeded before.
+    pub after: Vec<usize>,
+    /// Run when the step failed or was interrupted, in this order; their own failures don't count.
+    pub rescue: Vec<Action>,
+    /// Tried again after a transient error of network or registry.
+    pub retry: bool,
+    /// Run once, then tried again, when the registry no longer takes the login.
+    pub relogin: Option<Box<Action>>,
+    /// May draw its own progress on a terminal.
+    pub interactive: bool,
+    /// Its exit code is the run's, whatever it printed.
+    pub suite: bool,
+    /// What follows is done even where this fails: it was only the better way.
+    pub optional: bool,
+}
+
+/// Steps in an order in which they can be run one by one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Plan {
+    pub steps: Vec<Step>,
+    /// Steps that can take long: how each ended, and in what time, is told at the end.
+    pub summary: bool,
+}
+
+impl Invocation {
+    pub fn new<S: Into<String>>(program: &str, args: impl IntoIterator<Item = S>) -> Invocation {
+        Invocation { program: program.to_owned(), args: args.into_iter().map(Into::into).collect(), env: Vec::new() }
+    }
+
+    pub fn env(mut self, name: &str, value: EnvValue) -> Invocation {
+        self.env.push((name.to_owned(), value));
+        self
+    }
+}
+
+impl Step {
+    pub fn new(title: impl Into<String>, action: Action) -> Step {
+        Step {
+            title: title.into(),
+            image: None,
+            action,
+            after: Vec::new(),
+            rescue: Vec::new(),
+            retry: false,
+            relogin: None,
+            interactive: false,
+            suite: false,
+            optional: false,
+        }
+    }
+
+    pub fn image(self, image: &ImageName) -> Step {
+        Step { image: Some(image.clone()), ..self }
+    }
+}
+
+impl Plan {
+    /// Adds a step; the answer is its index, for another's `after`.
+    pub fn push(&mut self, step: Step) -> usize {
+        self.steps.push(step);
+        self.steps.len() - 1
+    }
+
+    /// Adds a step that needs the one before it, where there is one.
+    pub fn then(&mut self, mut step: Step) -> usize {
+        step.after.extend(self.steps.len().checked_sub(1));
+        self.push(step)
+    }
+
+    pub fn extend(&mut self, other: Plan) {
+        let offset = self.steps.len();
+        self.steps.extend(other.steps.into_iter().map(|mut step| {
+            step.after.iter_mut().for_each(|index| *index += offset);
+            step
+        }));
+    }
+
+    /// Does each step need the one before it, so that nothing can run side by side?
+    pub fn is_chain(&self) -> bool {
+        self.steps.iter().enumerate().skip(1).all(|(i, step)| step.after.contains(&(i - 1)))
+    }
+}
+
+/// Quoted for a POSIX shell where it has to be.
+pub fn quote(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+impl fmt::Display for Invocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, value) in &self.env {
+            match value {
+                EnvValue::Text(text) => write!(f, "{name}={} ", quote(text))?,
+                EnvValue::FromFile(path) => write!(f, "{name}=\"$(cat {})\" ", quote(&path.display().to_string()))?,
+                EnvValue::FromVariable(variable) => write!(f, "{name}=\"${variable}\" ")?,
+            }
+        }
+        f.write_str(&quote(&self.program))?;
+        self.args.iter().try_for_each(|arg| write!(f, " {}", quote(arg)))
+    }
+}
+
+impl fmt::Display for Probe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.prints {
+            Some(text) => write!(f, "[ \"$({} 2>&1)\" = {} ]", self.run, quote(text)),
+            None => write!(f, "{} >/dev/null 2>&1", self.run),
+        }
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = |path: &PathBuf| quote(&path.display().to_string());
+        match self {
+            Action::Run(run) => run.fmt(f),
+            Action::Unless(probe, run) => write!(f, "{probe} || {run}"),
+            Action::Either(probe, run, otherwise) => write!(f, "if {probe}; then {run}; else {otherwise}; fi"),
+            Action::Pipe(from, to) => write!(f, "{from} | {to}"),
+            Action::Stage { from, to } => {
+                let from: Vec<String> = from.iter().map(path).collect();
+                let to = path(to);
+                write!(f, "rm -rf {to} && mkdir -p {to} && cp {} {to}", from.join(" "))
+            }
+            Action::Replace { from, to } => {
+                let folder = from.parent().map(|folder| quote(&folder.display().to_string())).unwrap_or_default();
+                write!(f, "mv {} {} && rm -r {folder}", path(from), path(to))
+            }
+            Action::Remove(dir) => write!(f, "rm -rf {}", path(dir)),
+            Action::Write { to, text } => {
+                let folder = to.parent().map(|folder| quote(&folder.display().to_string())).unwrap_or_default();
+                write!(f, "mkdir -p {folder} && printf %s {} >{}", quote(text), path(to))
+            }
+            Action::OpenDir(dir) => write!(f, "rm -rf {0} && mkdir -p {0} && chmod 777 {0}", path(dir)),
+        }
+    }
+}
+
+impl Serialize for Step {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeStruct;
+        let mut out = serializer.serialize_struct("Step", 4)?;
+        out.serialize_field("title", &self.title)?;
+        out.serialize_field("image", &self.image.as_ref().map(ImageName::as_str))?;
+        out.serialize_field("after", &self.after)?;
+        out.serialize_field("command", &self.action.to_string())?;
+        out.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prints_what_a_shell_takes() {
+        let run = Invocation::new("docker", ["run", "a b", "it's", ""])
+            .env("A", EnvValue::Text("x;y".to_owned()))
+            .env("URL", EnvValue::FromVariable("PIP_INDEX_URL".to_owned()));
+        assert_eq!(run.to_string(), r#"A='x;y' URL="$PIP_INDEX_URL" docker run 'a b' 'it'\''s' ''"#);
+        let probe = Probe { run: Invocation::new("p", ["x"]), prints: Some(String::new()) };
+        let action = Action::Unless(probe, Invocation::new("q", ["y"]));
+        assert_eq!(action.to_string(), r#"[ "$(p x 2>&1)" = '' ] || q y"#);
+    }
+
+    /// What is printed is parsed back by the real shell into the very arguments.
+    #[test]
+    fn a_shell_reads_back_the_arguments() {
+        let words = ["plain", "two words", "quo'te", "dol$lar", "back\\slash", "new\nline", "*", "", "ümlaut", "a\"b"];
+        let line = Invocation::new("printf", ["%s\\0"]).to_string() + " ";
+        let line = line + &words.map(quote).join(" ");
+        let shell = std::process::Command::new("sh").args(["-c", &line]).output().unwrap();
+        assert_eq!(String::from_utf8(shell.stdout).unwrap(), words.map(|w| format!("{w}\0")).concat());
+    }
+
+    #[test]
+    fn chains() {
+        let step = |n: &str| Step::new(n, Action::OpenDir(n.into()));
+        let mut plan = Plan::default();
+        plan.then(step("a"));
+        plan.then(step("b"));
+        assert!(plan.is_chain());
+        plan.push(step("c"));
+        assert!(!plan.is_chain());
+        let mut twice = plan.clone();
+        twice.extend(plan);
+        assert_eq!(twice.steps[4].after, [3]);
+    }
+}

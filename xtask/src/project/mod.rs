@@ -1,0 +1,477 @@
+//! The repository as a value: read from the compose files and the folders, checked, and never changed from here.
+
+pub mod compose;
+pub mod dockerfile;
+mod graph;
+pub mod image;
+pub mod interpolate;
+pub mod pyproject;
+pub mod vars;
+
+use crate::error::{Fault, Kind};
+use anyhow::{Context as _, Result};
+use compose::{About, ComposeFile, Service};
+use dockerfile::Dockerfile;
+pub use image::{ImageName, ImageRef};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt, fs, io,
+    path::{Path, PathBuf},
+};
+use vars::Vars;
+
+/// The profile of services that help to build and are never published.
+const TOOLS_PROFILE: &str = "tools";
+/// What the suite's service is called, after its image.
+const SUITE_SUFFIX: &str = "-tests";
+
+/// Which compose file counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Environment {
+    Dev,
+    Ci,
+}
+
+impl Environment {
+    pub fn file(self) -> &'static str {
+        match self {
+            Environment::Dev => "docker-compose.dev.yaml",
+            Environment::Ci => "docker-compose.ci.yaml",
+        }
+    }
+
+    pub fn other(self) -> Environment {
+        match self {
+            Environment::Dev => Environment::Ci,
+            Environment::Ci => Environment::Dev,
+        }
+    }
+}
+
+impl fmt::Display for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Environment::Dev => "dev",
+            Environment::Ci => "ci",
+        })
+    }
+}
+
+/// One image of the family, or a helper that the family is built with.
+#[derive(Debug, Clone)]
+pub struct Image {
+    pub name: ImageName,
+    pub reference: ImageRef,
+    /// The Dockerfile's stage that is built.
+    pub stage: Option<String>,
+    /// Below the root.
+    pub folder: PathBuf,
+    pub dockerfile: PathBuf,
+    pub bases: Vec<Base>,
+    pub about: Option<About>,
+    /// Never published, and left out of `--all`.
+    pub helper: bool,
+    /// The service that runs its tests.
+    pub suite: Option<String>,
+    pub ports: Vec<u16>,
+}
+
+/// An image that an image is built from, as a build argument names it.
+#[derive(Debug, Clone)]
+pub struct Base {
+    pub argument: String,
+    pub reference: ImageRef,
+    pub origin: Origin,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// A service of this file, at the tag that is being built.
+    Family(ImageName),
+    /// A service of this file at another tag: used as it is.
+    Pinned(ImageName),
+    /// Somebody else's image.
+    External,
+}
+
+/// The repository, seen through one compose file.
+#[derive(Debug, Clone)]
+pub struct Project {
+    pub root: PathBuf,
+    pub environment: Environment,
+    pub vars: Vars,
+    pub images: Vec<Image>,
+    index: HashMap<ImageName, usize>,
+}
+
+/// The root: the nearest folder, from `start` upwards, that holds a compose file of ours.
+pub fn find_root(start: &Path) -> Result<PathBuf, Fault> {
+    let is_root =
+        |dir: &&Path| dir.join(Environment::Dev.file()).is_file() || dir.join(Environment::Ci.file()).is_file();
+    start.ancestors().find(is_root).map(Path::to_owned).ok_or_else(|| {
+        Fault::usage(format!(
+            "looking for {} in {} and the folders above it: none there",
+            Environment::Dev.file(),
+            start.display()
+        ))
+        .help("cd into a clone of the repository, then try again")
+    })
+}
+
+/// Reads the variables' layers; only `.env` is a file.
+pub fn read_vars(root: &Path, flags: BTreeMap<String, String>, process: BTreeMap<String, String>) -> Result<Vars> {
+    let path = root.join(".env");
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => String::new(),
+        Err(e) => return Err(e).with_context(|| format!("reading {}", path.display())),
+    };
+    let dotenv = vars::parse_dotenv(&text, &process)
+        .map_err(|(line, why)| Fault::project(format!("reading {}:{line}: {why}", path.display())))?;
+    Ok(Vars { flags, process, dotenv })
+}
+
+impl Project {
+    pub fn load(root: &Path, environment: Environment, vars: Vars) -> Result<Project> {
+        check_vars(&vars)?;
+        let path = root.join(environment.file());
+        let text = fs::read_to_string(&path).map_err(|e| {
+            Fault::project(format!("reading {}: {e}", path.display()))
+                .help("restore it from git; both compose files belong to the repository")
+        })?;
+        let file = ComposeFile::parse(&path, &text, &vars)?;
+        Project::new(root, environment, vars, &file).map_err(|(keys, fault)| {
+            let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+            let at = compose::at(compose::line_of(&text, &keys));
+            Fault { what: format!("reading {}{at}: {}", path.display(), fault.what), ..fault }.into()
+        })
+    }
+
+    /// Makes images of services. An error comes with the keys in the file that it is about.
+    fn new(
+        root: &Path,
+        environment: Environment,
+        vars: Vars,
+        file: &ComposeFile,
+    ) -> Result<Project, (Vec<String>, Fault)> {
+        let services: HashMap<&str, &Service> = file.services.iter().map(|s| (s.name.as_str(), s)).collect();
+        let mut repositories: HashMap<String, (ImageName, ImageRef)> = HashMap::new();
+        let mut named = Vec::new();
+        for service in &file.services {
+            let fault = |what: String, help: &str| {
+                (vec!["services".to_owned(), service.name.clone()], Fault::project(what).help(help))
+            };
+            let Some(build) = &service.build else {
+                match service.name.strip_suffix(SUITE_SUFFIX) {
+                    Some(image) if services.contains_key(image) => continue,
+                    Some(image) => {
+                        return Err(fault(
+                            format!("suite {} is for the image {image}, which is no service", service.name),
+                            "add the image's service, or remove the suite",
+                        ));
+                    }
+                    None => {
+                        return Err(fault(
+                            format!("service {} has no build:, and is no suite", service.name),
+                            "give it a build: with its folder under images/ as context",
+                        ));
+                    }
+                }
+            };
+            let name: ImageName =
+                service.name.parse().map_err(|why| fault(why, "rename the service and its folder"))?;
+            let reference: ImageRef = match &service.image {
+                None => {
+                    return Err(fault(
+                        format!("service {name} has no image:"),
+                        "give it image: <registry>/<its name>:<tag>",
+                    ));
+                }
+                Some(text) => text.parse().map_err(|why| {
+                    fault(format!("service {name}: image: {why}"), "mend the reference or the variable")
+                })?,
+            };
+            if reference.name() != name.as_str() {
+                return Err(fault(
+                    format!("service {name} builds {reference}: the repository must bear the service's name"),
+                    "an image's folder, service and repository have one name",
+                ));
+            }
+            repositories.insert(repository_key(&reference), (name.clone(), reference.clone()));
+            named.push((name, reference, service, build));
+        }
+        let mut images = Vec::with_capacity(named.len());
+        for (name, reference, service, build) in named {
+            let mut bases = Vec::new();
+            for (argument, value) in build.args.iter().filter(|(argument, _)| argument.ends_with("_IMAGE")) {
+                let base: ImageRef = value.parse().map_err(|why: String| {
+                    let keys = ["services", name.as_str(), "build", "args", argument].map(str::to_owned).to_vec();
+                    (
+                        keys,
+                        Fault::project(format!("service {name}: {argument}: {why}"))
+                            .help("mend the reference or the variable"),
+                    )
+                })?;
+                let origin = match repositories.get(&repository_key(&base)) {
+                    Some((other, built)) if *built == base => Origin::Family(other.clone()),
+                    Some((other, _)) => Origin::Pinned(other.clone()),
+                    None => Origin::External,
+                };
+                bases.push(Base { argument: argument.clone(), reference: base, origin });
+            }
+            let folder = PathBuf::from(build.context.strip_prefix("./").unwrap_or(&build.context));
+            let suite = format!("{name}{SUITE_SUFFIX}");
+            images.push(Image {
+                dockerfile: folder.join(build.dockerfile.as_deref().unwrap_or("Dockerfile")),
+                reference,
+                stage: build.target.clone(),
+                folder,
+                bases,
+                about: service.about.clone(),
+                helper: service.profiles.iter().any(|profile| profile == TOOLS_PROFILE),
+                suite: services.contains_key(suite.as_str()).then_some(suite),
+                ports: service.ports.iter().map(|port| port.0).collect(),
+                name,
+            });
+        }
+        let index = images.iter().enumerate().map(|(i, image)| (image.name.clone(), i)).collect();
+        Ok(Project { root: root.to_owned(), environment, vars, images, index })
+    }
+
+    /// The compose file, relative to the root.
+    pub fn file(&self) -> &'static str {
+        self.environment.file()
+    }
+
+    /// The images that are published, in the order of the compose file.
+    pub fn family(&self) -> impl Iterator<Item = &Image> {
+        self.images.iter().filter(|image| !image.helper)
+    }
+
+    pub fn image(&self, name: &ImageName) -> Result<&Image, Fault> {
+        self.index.get(name).map(|&i| &self.images[i]).ok_or_else(|| self.unknown(name.as_str()))
+    }
+
+    /// What an image is built from, less the helpers.
+    pub fn standing_on<'a>(&'a self, image: &'a Image) -> impl Iterator<Item = &'a ImageRef> {
+        let helps = |base: &&'a Base| match &base.origin {
+            Origin::Family(name) => self.image(name).is_ok_and(|image| image.helper),
+            Origin::Pinned(_) | Origin::External => false,
+        };
+        image.bases.iter().filter(move |base| !helps(base)).map(|base| &base.reference)
+    }
+
+    /// The images that `patterns` (names, or globs with `*` and `?`) mean, in the order of the compose file.
+    pub fn select(&self, patterns: &[String], all: bool) -> Result<Vec<ImageName>, Fault> {
+        let mut wanted = vec![false; self.images.len()];
+        for pattern in patterns {
+            if !pattern.contains(['*', '?']) {
+                let name = pattern
+                    .parse()
+                    .map_err(|why: String| Fault::usage(why).help("`cargo xtask list` shows the images"))?;
+                self.image(&name)?;
+                wanted[self.index[&name]] = true;
+                continue;
+            }
+            let before = wanted.iter().filter(|w| **w).count();
+            for (image, wanted) in self.images.iter().zip(&mut wanted).filter(|(image, _)| !image.helper) {
+                *wanted |= glob_matches(pattern, image.name.as_str());
+            }
+            if wanted.iter().filter(|w| **w).count() == before
+                && !self.family().any(|i| glob_matches(pattern, i.name.as_str()))
+            {
+                return Err(self.unknown(pattern));
+            }
+        }
+        let chosen = self.images.iter().zip(wanted).filter(|(image, wanted)| *wanted || (all && !image.helper));
+        let chosen: Vec<ImageName> = chosen.map(|(image, _)| image.name.clone()).collect();
+        if chosen.is_empty() {
+            return Err(Fault::usage("no image named").help("name images, a glob such as 'kubeflow-*', or --all"));
+        }
+        Ok(chosen)
+    }
+
+    fn unknown(&self, name: &str) -> Fault {
+        let names: Vec<&str> = self.family().map(|image| image.name.as_str()).collect();
+        let other = self.environment.other().file();
+        // Rare, and worth a second file: a name that stands in the other environment's file is no typo.
+        let in_other = fs::read_to_string(self.root.join(other))
+            .is_ok_and(|text| compose::line_of(&text, &["services", name]).is_some());
+        if in_other {
+            return Fault::new(Kind::Project, format!("image {name} stands in {other}, but not in {}", self.file()))
+                .help(format!("add the service to {} as well, then run `cargo xtask check`", self.file()));
+        }
+        let near =
+            names.iter().map(|known| (strsim::jaro_winkler(name, known), *known)).max_by(|a, b| a.0.total_cmp(&b.0));
+        let hint =
+            near.filter(|(score, _)| *score > 0.8).map_or(String::new(), |(_, near)| format!("did you mean {near}? "));
+        Fault::usage(format!("no image {name} in {}", self.file()))
+            .help(format!("{hint}the images are: {}", names.join(", ")))
+    }
+
+    /// Reads the image's Dockerfile and holds its stage against it.
+    pub fn dockerfile(&self, image: &Image) -> Result<Dockerfile, Fault> {
+        let path = self.root.join(&image.dockerfile);
+        let text = fs::read_to_string(&path).map_err(|e| {
+            let folder = self.root.join(&image.folder);
+            let what = if folder.is_dir() { path.display() } else { folder.display() };
+            let why = if folder.is_dir() { e.to_string() } else { "no such folder".to_owned() };
+            Fault::project(format!("reading the Dockerfile of {}: {what}: {why}", image.name)).help(format!(
+                "add it, or correct build: of {} in {}",
+                image.name,
+                self.file()
+            ))
+        })?;
+        let parsed = Dockerfile::parse(&text);
+        match &image.stage {
+            Some(stage) if !parsed.stages.contains(stage) => Err(Fault::usage(format!(
+                "{} has no stage '{stage}'; its stages are: {}",
+                image.dockerfile.display(),
+                parsed.stages.join(", ")
+            ))
+            .help("set TARGET_BUILD_STAGE (or --target-build-stage) to one of them")),
+            _ => Ok(parsed),
+        }
+    }
+}
+
+/// What two references have in common when they are versions of one image.
+fn repository_key(reference: &ImageRef) -> String {
+    format!("{}/{}", reference.registry, reference.repository)
+}
+
+fn glob_matches(pattern: &str, name: &str) -> bool {
+    match pattern.chars().next() {
+        None => name.is_empty(),
+        Some('*') => (0..=name.len()).any(|i| name.is_char_boundary(i) && glob_matches(&pattern[1..], &name[i..])),
+        Some(c) => name
+            .chars()
+            .next()
+            .is_some_and(|n| (c == '?' || c == n) && glob_matches(&pattern[c.len_utf8()..], &name[n.len_utf8()..])),
+    }
+}
+
+/// Says what is wrong with a value.
+type Form<'a> = &'a dyn Fn(&str) -> Result<(), String>;
+
+/// The make variables that have a form to keep to.
+fn check_vars(vars: &Vars) -> Result<(), Fault> {
+    let account = |id: &str| match id.len() == 12 && id.bytes().all(|b| b.is_ascii_digit()) {
+        true => Ok(()),
+        false => Err(format!("'{id}' is no AWS account id: 12 digits")),
+    };
+    let region = |name: &str| {
+        let parts: Vec<&str> = name.split('-').collect();
+        let (number, words) = parts.split_last().unwrap_or((&"", &[]));
+        let letters = |word: &&str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase());
+        match words.len() >= 2 && words.iter().all(letters) && number.len() == 1 && number.parse::<u8>().is_ok() {
+            true => Ok(()),
+            false => Err(format!("'{name}' is no AWS region: for example us-east-1")),
+        }
+    };
+    let platform = |text: &str| {
+        let parts: Vec<&str> = text.split('/').collect();
+        let word = |part: &&str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+        match matches!(parts.len(), 2 | 3) && parts.iter().all(word) {
+            true => Ok(()),
+            false => Err(format!("'{text}' is no platform: for example linux/amd64")),
+        }
+    };
+    let port = |text: &str| match text.parse::<u16>() {
+        Ok(_) => Ok(()),
+        Err(_) => Err(format!("'{text}' is no port: 0 to 65535")),
+    };
+    let checks: [(&str, Form); 7] = [
+        ("IMAGE_TAG", &image::check_tag),
+        ("BASE_IMAGE_TAG", &image::check_tag),
+        ("REGISTRY", &image::check_registry),
+        ("AWS_ACCOUNT_ID", &account),
+        ("AWS_REGION", &region),
+        ("PLATFORM", &platform),
+        ("PORT", &port),
+    ];
+    for (name, check) in checks {
+        // The compose files take an empty variable for an unset one.
+        if let Some(value) = vars.get(name).filter(|value| !value.is_empty()) {
+            check(value).map_err(|why| {
+                Fault::usage(format!("{name} (from the {}): {why}", vars.origin(name)))
+                    .help(format!("give another with --{}, or unset it", name.to_lowercase().replace('_', "-")))
+            })?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A project of `edges`: an image and what it is built from.
+    fn project(edges: &[(&str, &[&str])]) -> Project {
+        let mut text = "services:\n".to_owned();
+        for (name, bases) in edges {
+            text +=
+                &["  ", name, ":\n    image: r.io/", name, ":1\n    build:\n      context: ./images/", name].concat();
+            text += "\n      args:\n        X: y\n";
+            for base in *bases {
+                text += &["        ", &base.replace([':', '/', '.', '-'], "_"), "_IMAGE: ", base, "\n"].concat();
+            }
+        }
+        let file = ComposeFile::parse(Path::new("f"), &text, &Vars::default()).unwrap();
+        Project::new(Path::new("/r"), Environment::Dev, Vars::default(), &file).unwrap()
+    }
+
+    fn names(project: &Project, wanted: &[&str]) -> Vec<String> {
+        let wanted = project.select(&wanted.iter().map(ToString::to_string).collect::<Vec<_>>(), false).unwrap();
+        project.with_bases(&wanted).unwrap().iter().map(|image| image.name.to_string()).collect()
+    }
+
+    #[test]
+    fn bases_come_first_and_other_tags_are_no_edges() {
+        let p = project(&[("c", &["r.io/b:1", "debian:12"]), ("b", &["r.io/a:1"]), ("a", &[]), ("d", &["r.io/a:2"])]);
+        assert_eq!(names(&p, &["c"]), ["a", "b", "c"]);
+        assert_eq!(names(&p, &["d"]), ["d"]);
+        assert_eq!(p.images[3].bases[0].origin, Origin::Pinned("a".parse().unwrap()));
+        assert_eq!(p.images[0].bases[0].origin, Origin::External);
+        let dependents = p.with_dependents(&["b".parse().unwrap()]).unwrap();
+        assert_eq!(dependents.iter().map(ImageName::as_str).collect::<Vec<_>>(), ["b", "c"]);
+    }
+
+    #[test]
+    fn a_cycle_is_named() {
+        let p = project(&[("a", &["r.io/b:1"]), ("b", &["r.io/c:1"]), ("c", &["r.io/b:1"])]);
+        let error = p.with_bases(&["a".parse().unwrap()]).unwrap_err();
+        assert!(error.what.contains("b → c → b"), "{error}");
+    }
+
+    #[test]
+    fn selection() {
+        let p = project(&[("kubeflow-a", &[]), ("python-base", &[]), ("kubeflow-b", &[])]);
+        assert_eq!(names(&p, &["kubeflow-*"]), ["kubeflow-a", "kubeflow-b"]);
+        assert_eq!(names(&p, &["python-base", "kubeflow-?"]), ["kubeflow-a", "python-base", "kubeflow-b"]);
+        let typo = p.select(&["pyton-base".to_owned()], false).unwrap_err();
+        assert!(typo.help.unwrap().starts_with("did you mean python-base?"));
+        assert_eq!(p.select(&["../x".to_owned()], false).unwrap_err().kind, Kind::Usage);
+        assert_eq!(p.select(&["z*".to_owned()], false).unwrap_err().kind, Kind::Usage);
+        assert_eq!(p.select(&[], false).unwrap_err().kind, Kind::Usage);
+        assert_eq!(p.select(&[], true).unwrap().len(), 3);
+    }
+
+    #[test]
+    fn variables_with_a_form() {
+        for (name, bad, good) in [
+            ("IMAGE_TAG", "a b", "v1.2"),
+            ("AWS_ACCOUNT_ID", "123", "690763002009"),
+            ("AWS_REGION", "useast1", "us-gov-west-1"),
+            ("REGISTRY", "https://x", "localhost:5000"),
+            ("PLATFORM", "amd64", "linux/arm64/v8"),
+            ("PORT", "70000", "0"),
+        ] {
+            let vars = |value: &str| Vars { process: [(name.to_owned(), value.to_owned())].into(), ..Vars::default() };
+            let fault = check_vars(&vars(bad)).unwrap_err();
+            assert!(fault.kind == Kind::Usage && fault.what.starts_with(name) && fault.what.contains(bad), "{fault}");
+            assert_eq!(check_vars(&vars(good)), Ok(()));
+            assert_eq!(check_vars(&vars("")), Ok(()));
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! What a tool's last lines say about why it failed.
+
+use crate::{error::Kind, plan::Invocation};
+
+/// Errors that go by themselves: the engine's, BuildKit's and registries' words for them.
+const TRANSIENT: [&str; 16] = [
+    "500 internal server error",
+    "502 bad gateway",
+    "503 service unavailable",
+    "504 gateway timeout",
+    "received unexpected http status: 5",
+    "unexpected status: 5",
+    "toomanyrequests",
+    "429 too many requests",
+    "connection reset by peer",
+    "broken pipe",
+    "unexpected eof",
+    ": eof",
+    "i/o timeout",
+    "tls handshake timeout",
+    "net/http: request canceled",
+    "temporary failure in name resolution",
+];
+
+/// A registry's words for a login that is missing, wrong or worn out.
+const LOGIN: [&str; 6] = [
+    "authorization token has expired",
+    "no basic auth credentials",
+    "401 unauthorized",
+    "authentication required",
+    "unauthorized:",
+    "incorrect username or password",
+];
+
+fn says(text: &str, any: &[&str]) -> bool {
+    let text = text.to_lowercase();
+    any.iter().any(|phrase| text.contains(phrase))
+}
+
+/// Is it worth another try, by the last lines of the output? Only the end counts: a log may speak of an old trouble.
+pub fn transient(tail: &str) -> bool {
+    says(last_lines(tail, 5), &TRANSIENT)
+}
+
+pub fn login_refused(tail: &str) -> bool {
+    says(last_lines(tail, 5), &LOGIN)
+}
+
+/// Did the engine fail, rather than what ran in a container?
+pub fn engine_failed(tail: &str) -> bool {
+    says(last_lines(tail, 5), &["cannot connect to the docker daemon", "error response from daemon", "no such image"])
+}
+
+fn last_lines(text: &str, count: usize) -> &str {
+    let start = text.rmatch_indices('\n').nth(count - 1).map_or(0, |(at, _)| at + 1);
+    &text[start..]
+}
+
+/// The kind of failure, why in a few words, and what helps; nothing where the tool's own words must do.
+pub fn explain(run: &Invocation, tail: &str) -> Option<(Kind, String, String)> {
+    let found = |kind, why: &str, help: &str| Some((kind, why.to_owned(), help.to_owned()));
+    let last = |phrases: &[&str]| -> String {
+        let line = tail.lines().rev().find(|line| says(line, phrases)).unwrap_or_default();
+        line.trim().to_owned()
+    };
+    let tool = run.program.rsplit('/').next().unwrap_or_default();
+    if tool == "docker" {
+        let daemon = ["cannot connect to the docker daemon", "is the docker daemon running", "docker.sock"];
+        if says(tail, &daemon) {
+            return found(Kind::Unavailable, "the docker engine doesn't answer", "start it: `cargo xtask setup`");
+        }
+        if says(
+            tail,
+            &["is not a docker command", "unknown command: docker compose", "unknown shorthand flag: 'f' in -f"],
+        ) {
+            return found(Kind::Unavailable, "docker has no compose plugin", "install it: `cargo xtask setup`");
+        }
+        if login_refused(tail) {
+            return Some((Kind::Refused, last(&LOGIN), "log in again: `cargo xtask login`".to_owned()));
+        }
+        let denied = ["403 forbidden", "denied:", "access denied"];
+        if says(last_lines(tail, 5), &denied) {
+            let help = "check that the account may push there, and that the repository exists; `cargo xtask login` renews the login";
+            return Some((Kind::Refused, last(&denied), help.to_owned()));
+        }
+        let unreachable = ["connection refused", "no such host", "no route to host", "network is unreachable"];
+        let unreachable = [&unreachable[..], &TRANSIENT].concat();
+        let registry = run.args.iter().any(|arg| matches!(arg.as_str(), "push" | "pull" | "login" | "imagetools"));
+        if registry && says(last_lines(tail, 5), &unreachable) {
+            return Some((
+                Kind::Unavailable,
+                last(&unreachable),
+                "check REGISTRY and the network, then try again".to_owned(),
+            ));
+        }
+    }
+    if tool == "aws" {
+        if says(tail, &["unable to locate credentials", "nocredentials", "partial credentials"]) {
+            return found(
+                Kind::Refused,
+                "the aws CLI finds no credentials",
+                "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; `aws sts get-caller-identity` tests them",
+            );
+        }
+        let refused =
+            ["expiredtoken", "accessdenied", "invalidclienttokenid", "unrecognizedclient", "signaturedoesnotmatch"];
+        if says(tail, &refused) {
+            return Some((
+                Kind::Refused,
+                last(&refused),
+                "renew the AWS credentials; `aws sts get-caller-identity` tests them".to_owned(),
+            ));
+        }
+        let unreachable = ["could not connect to the endpoint", "connect timeout", "connection was closed"];
+        if says(tail, &unreachable) {
+            return Some((Kind::Unavailable, last(&unreachable), "check AWS_REGION and the network".to_owned()));
+        }
+    }
+    if says(tail, &["version solving failed"]) {
+        let start = tail.to_lowercase().find("because").unwrap_or(0);
+        let why = tail[start..].lines().take_while(|line| !line.trim().is_empty()).collect::<Vec<_>>().join(" ");
+        return Some((
+            Kind::Child(1),
+            why,
+            "change one of the requirements named above in its pyproject.toml, then lock again".to_owned(),
+        ));
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn explanations() {
+        let kind = |program: &str, args: &[&str], tail: &str| {
+            explain(&Invocation::new(program, args.iter().copied()), tail).map(|(kind, ..)| kind)
+        };
+        for (program, args, tail, expected) in [
+            ("docker", &["push"][..], "unauthorized: authentication required", Some(Kind::Refused)),
+            ("docker", &["push"], "denied: requested access to the resource is denied", Some(Kind::Refused)),
+            ("docker", &["push"], "dial tcp 127.0.0.1:9: connect: connection refused", Some(Kind::Unavailable)),
+            ("docker", &["build"], "Cannot connect to the Docker daemon at unix:///x", Some(Kind::Unavailable)),
+            ("docker", &["build"], "connection refused", None),
+            ("/t/bin/aws", &["ecr"], "Unable to locate credentials. You can configure", Some(Kind::Refused)),
+            (
+                "poetry",
+                &["lock"],
+                "Because a needs b (1)\n and c needs b (2), version solving failed.",
+                Some(Kind::Child(1)),
+            ),
+            ("poetry", &["lock"], "something else", None),
+        ] {
+            assert_eq!(kind(program, args, tail), expected, "{tail}");
+        }
+    }
+
+    #[test]
+    fn only_the_end_is_transient() {
+        assert!(transient("x\nreceived unexpected HTTP status: 503 Service Unavailable"));
+        assert!(!transient("connection reset by peer\na\nb\nc\nd\ne\nfailed for good"));
+        assert!(login_refused("denied: Your authorization token has expired. Reauthenticate and try again."));
+    }
+}

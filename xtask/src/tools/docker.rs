@@ -1,0 +1,135 @@
+//! docker and docker compose.
+
+use crate::{
+    plan::{EnvValue, Invocation, Probe},
+    project::{ImageName, ImageRef},
+};
+
+/// The label that a `development` stage bears, and everything built on one inherits.
+pub const STAGE_LABEL: &str = "core-images.stage";
+/// The label that a stand-in for an external image bears, and everything built on one inherits.
+pub const STAND_IN_LABEL: &str = "core-images.stand-in";
+
+/// docker compose with one of our files.
+#[derive(Debug, Clone)]
+pub struct Compose {
+    pub file: String,
+    pub directory: String,
+    /// What flags say and the environment doesn't.
+    pub env: Vec<(String, String)>,
+}
+
+impl Compose {
+    fn call(&self, args: &[&str]) -> Invocation {
+        let head = ["compose", "--file", &self.file, "--project-directory", &self.directory];
+        let call = Invocation::new("docker", head.iter().chain(args).copied());
+        let env = self.env.iter().map(|(name, value)| (name.clone(), EnvValue::Text(value.clone())));
+        Invocation { env: env.collect(), ..call }
+    }
+
+    pub fn build(&self, image: &ImageName, cache: bool) -> Invocation {
+        let options: &[&str] = if cache { &[] } else { &["--no-cache"] };
+        self.call(&[&["build"], options, &[image.as_str()]].concat())
+    }
+
+    pub fn push(&self, image: &ImageName) -> Invocation {
+        self.call(&["push", image.as_str()])
+    }
+
+    pub fn up(&self, image: &ImageName) -> Invocation {
+        self.call(&["up", "--detach", "--force-recreate", "--no-build", "--wait", image.as_str()])
+    }
+
+    pub fn remove(&self, image: &ImageName) -> Invocation {
+        self.call(&["rm", "--stop", "--force", "--volumes", image.as_str()])
+    }
+
+    pub fn logs(&self, image: &ImageName) -> Invocation {
+        self.call(&["logs", "--no-color", "--tail", "50", image.as_str()])
+    }
+
+    pub fn port(&self, image: &ImageName, port: u16) -> Invocation {
+        self.call(&["port", image.as_str(), &port.to_string()])
+    }
+
+    pub fn shell(&self, image: &ImageName) -> Invocation {
+        self.call(&["exec", image.as_str(), "bash"])
+    }
+
+    /// Runs a suite in a container that is called `container`.
+    pub fn suite(&self, suite: &str, container: &str) -> Invocation {
+        self.call(&["run", "--rm", "--no-TTY", "--no-deps", "--name", container, suite])
+    }
+
+    /// Runs a helper's own command as this user, after building the helper, which is quick when nothing changed.
+    pub fn helper(&self, service: &str, user: &str, container: &str, args: &[&str]) -> Invocation {
+        let head = ["run", "--rm", "--build", "--no-TTY", "--no-deps", "--user", user, "--name", container, service];
+        self.call(&[&head, args].concat())
+    }
+
+    pub fn version() -> Invocation {
+        Invocation::new("docker", ["compose", "version", "--short"])
+    }
+}
+
+pub fn remove_container(name: &str) -> Invocation {
+    Invocation::new("docker", ["rm", "--force", "--volumes", name])
+}
+
+/// Answers only where the engine does.
+pub fn engine_version() -> Invocation {
+    Invocation::new("docker", ["version", "--format", "{{.Server.Version}}"])
+}
+
+pub fn pull(image: &ImageRef) -> Invocation {
+    Invocation::new("docker", ["pull", &image.to_string()])
+}
+
+pub fn inspect(image: &ImageRef) -> Invocation {
+    Invocation::new("docker", ["image", "inspect", &image.to_string()])
+}
+
+/// Is the image in the engine?
+pub fn is_present(image: &ImageRef) -> Probe {
+    Probe { run: inspect(image), prints: None }
+}
+
+/// Is the image in the engine, built at the development stage or not, as is wanted?
+pub fn is_present_at(image: &ImageRef, stage: Option<&str>) -> Probe {
+    let format = format!("{{{{index .Config.Labels \"{STAGE_LABEL}\"}}}}");
+    let run = Invocation::new("docker", ["image", "inspect", "--format", &format, &image.to_string()]);
+    // Only development stages bear the label.
+    Probe { run, prints: Some(stage.filter(|stage| *stage == "development").unwrap_or_default().to_owned()) }
+}
+
+pub fn image_id(image: &ImageRef) -> Invocation {
+    Invocation::new("docker", ["image", "inspect", "--format", "{{.Id}}", &image.to_string()])
+}
+
+/// Every image in the engine that this filter finds, a JSON object a line.
+pub fn list_images() -> Invocation {
+    Invocation::new("docker", ["image", "ls", "--no-trunc", "--format", "json"])
+}
+
+/// The images that are, or are built on, a stand-in.
+pub fn list_stand_ins() -> Invocation {
+    let filter = format!("label={STAND_IN_LABEL}");
+    Invocation::new("docker", ["image", "ls", "--no-trunc", "--filter", &filter, "--format", "json"])
+}
+
+/// The manifest that the registry has, byte for byte.
+pub fn registry_manifest(image: &ImageRef) -> Invocation {
+    Invocation::new("docker", ["buildx", "imagetools", "inspect", "--raw", &image.to_string()])
+}
+
+/// The manifest's digest, as the registry names it.
+pub fn registry_digest(image: &ImageRef) -> Invocation {
+    Invocation::new(
+        "docker",
+        ["buildx", "imagetools", "inspect", "--format", "{{.Manifest.Digest}}", &image.to_string()],
+    )
+}
+
+pub fn login(registry: &str) -> Invocation {
+    Invocation::new("docker", ["login", "--username", "AWS", "--password-stdin", registry])
+}
