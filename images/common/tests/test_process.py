@@ -1,0 +1,89 @@
+"""The user an image runs as, and the init that stands before its command."""
+
+import os
+import pwd
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+# Where a production container may write; everything else is as it was built.
+WRITABLE = ("/dev", "/proc", "/sys", "/tmp", "/var/tmp", "/run/lock", "/workspace", "/reports")
+
+
+def test_user_is_1000_with_a_home():
+    assert (os.getuid(), os.getgid()) == (1000, 1000)
+    assert os.environ["HOME"] == pwd.getpwuid(1000).pw_dir
+    assert os.access(os.environ["HOME"], os.W_OK)
+
+
+def test_user_is_a_number(each_image):
+    """Kubernetes' runAsNonRoot refuses an image whose user is a name."""
+    users = re.findall(r"^USER\s+(\S+)", each_image.dockerfile, re.MULTILINE)
+    assert users[-1] == "1000"
+
+
+def test_user_cannot_become_root():
+    status = Path("/proc/self/status").read_text()
+    assert re.search(r"^CapEff:\s+0+$", status, re.MULTILINE), "effective capabilities are left"
+    for name in ("sudo", "doas"):
+        assert not [p for p in os.environ["PATH"].split(":") if Path(p, name).exists()]
+
+
+@pytest.mark.production
+def test_user_writes_to_its_own_places_only():
+    own = (*WRITABLE, os.environ["HOME"])
+    found = []
+    for folder, names, _ in os.walk("/"):
+        names[:] = [n for n in names if os.path.join(folder, n) not in own]
+        if os.access(folder, os.W_OK):
+            found.append(folder)
+    assert not found
+
+
+def test_pid_1_is_an_init():
+    assert Path("/proc/1/comm").read_text().strip() in ("tini", "dumb-init", "docker-init")
+
+
+def test_pid_1_reaps_orphans():
+    # The child ends at once and leaves the grandchild to PID 1.
+    script = "import os, sys\nif (pid := os.fork()): print(pid)\nelse: os._exit(0)"
+    orphan = subprocess.run(
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True
+    ).stdout.strip()
+    deadline = time.monotonic() + 5
+    while Path("/proc", orphan).exists():
+        assert time.monotonic() < deadline, f"process {orphan} is left as a zombie"
+        time.sleep(0.05)
+
+
+def test_init_forwards_sigterm_and_the_exit_code(init):
+    script = (
+        "import signal, sys, time\n"
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))\n"
+        "print('ready', flush=True)\n"
+        "time.sleep(30)\n"
+    )
+    process = subprocess.Popen(
+        [*init, sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        assert process.stdout.readline() == b"ready\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=5) == 7
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def test_output_is_not_held_back():
+    assert os.environ["PYTHONUNBUFFERED"] == "1"
+    assert sys.getfilesystemencoding() == "utf-8"
+    assert os.environ["LANG"] == "C.UTF-8"

@@ -1,0 +1,30 @@
+"""An app with the behaviours that the suite needs; started by test_serve.py."""
+
+import asyncio
+import contextlib
+import os
+
+import fastapi
+
+
+@contextlib.asynccontextmanager
+async def lifespan(_):
+    if os.environ.get("PROBE_FAIL"):
+        raise RuntimeError("the probe fails to start, as it was told to")
+    yield
+    print("probe: cleaned up")
+
+
+app = fastapi.FastAPI(lifespan=lifespan)
+
+
+@app.get("/health")
+async def health():
+    return {"loop": type(asyncio.get_running_loop()).__module__}
+
+
+@app.get("/slow")
+async def slow(seconds: float):
+    print("probe: slow request in flight")
+    await asyncio.sleep(seconds)
+    return {"slept": seconds}
