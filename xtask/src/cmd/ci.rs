@@ -26,12 +26,9 @@ pub fn plan(context: &Context, no_setup: bool) -> Result<Plan> {
     let project = context.project_of(Environment::Ci)?;
     let dockerfiles = project.images.iter().map(|image| context.shown(&image.dockerfile).display().to_string());
     step("hadolint", Invocation::new(&context.shown("target/tools/bin/hadolint").display().to_string(), dockerfiles));
-    step("unit and command-line tests", cargo(&["test", "--quiet"]));
+    step("unit and command-line tests", cargo(&["test"]));
     step("locks", cargo(&["xtask", "lock", "--check", "--all"]));
-    step(
-        "tests with the real engine",
-        cargo(&["test", "--quiet", "--test", "engine", "--", "--ignored", "--test-threads=1"]),
-    );
+    step("tests with the real engine", cargo(&["test", "--", "--ignored", "--test-threads=1"]));
     let family = |verb: &[&str]| {
         let run = cargo(&[&["xtask"], verb, &["--all"]].concat());
         run.env("ENVIRONMENT", EnvValue::Text("ci".to_owned())).env("IMAGE_TAG", EnvValue::Text(TAG.to_owned()))

@@ -26,6 +26,7 @@ impl Context {
         // Everybody claims in the same order, so that two runs can't each hold what the other one wants.
         let mut names: Vec<&str> = images.into_iter().map(ImageName::as_str).collect();
         names.sort_unstable();
+        names.dedup();
         let files = names.into_iter().map(|name| {
             let path = folder.join(name);
             let mut file = File::options()

@@ -63,7 +63,10 @@ fn pushes(context: &Context, project: &Project, images: &[&Image]) -> Plan {
 fn confirmations(images: &[&Image]) -> Plan {
     let mut plan = Plan::default();
     for image in images {
-        plan.push(Step::new(format!("confirm {}", image.name), Action::Run(docker::registry_digest(&image.reference))));
+        plan.push(Step::new(
+            format!("confirm {}", image.name),
+            Action::Run(docker::registry_descriptor(&image.reference)),
+        ));
     }
     plan
 }
@@ -142,9 +145,9 @@ pub fn run(context: &Context, flags: &flags::Deploy) -> Result<()> {
     let mut unconfirmed = Vec::new();
     for (image, found) in images.iter().zip(&found) {
         let arrived = found.as_ref().is_some_and(|found| is_there(context, image, found));
-        match arrived.then(|| context.exec.capture(&docker::registry_digest(&image.reference))) {
-            Some(Ok(digest)) if digest.success => print_digest(context, image, &digest.stdout),
-            _ => unconfirmed.push(image.name.as_str()),
+        match arrived.then(|| confirmed(context, image)).flatten() {
+            Some(digest) => print_digest(context, image, &digest),
+            None => unconfirmed.push(image.name.as_str()),
         }
     }
     let again =
@@ -169,6 +172,13 @@ pub fn run(context: &Context, flags: &flags::Deploy) -> Result<()> {
             Err(Fault::new(Kind::Unavailable, what).help(again).into())
         }
     }
+}
+
+/// The digest that the registry gives for the image's tag.
+fn confirmed(context: &Context, image: &Image) -> Option<String> {
+    let output = context.exec.capture(&docker::registry_descriptor(&image.reference)).ok()?;
+    let descriptor: Descriptor = serde_json::from_str(&output.stdout).ok().filter(|_| output.success)?;
+    Some(descriptor.digest)
 }
 
 fn print_digest(context: &Context, image: &Image, digest: &str) {

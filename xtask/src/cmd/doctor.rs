@@ -86,7 +86,7 @@ fn external_images(context: &Context) -> Result<Vec<Finding>> {
         let id = context.exec.capture(&docker::image_id(reference)).ok().filter(|output| output.success);
         let reachable = context
             .exec
-            .capture(&with_patience(&docker::registry_digest(reference)))
+            .capture(&with_patience(&docker::registry_descriptor(reference)))
             .is_ok_and(|output| output.success);
         let here = match &id {
             Some(id) if stand_ins.contains(&id.stdout) => "here, a stand-in",

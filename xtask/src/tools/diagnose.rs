@@ -76,7 +76,11 @@ pub fn explain(run: &Invocation, tail: &str) -> Option<(Kind, String, String)> {
             return found(Kind::Unavailable, "docker has no compose plugin", "install it: `cargo xtask setup`");
         }
         if login_refused(tail) {
-            return Some((Kind::Refused, last(&LOGIN), "log in again: `cargo xtask login`".to_owned()));
+            let help = match run.args.iter().any(|arg| arg == "login") {
+                true => "check that REGISTRY, AWS_ACCOUNT_ID and AWS_REGION are those of the AWS credentials in use",
+                false => "log in again: `cargo xtask login`",
+            };
+            return Some((Kind::Refused, last(&LOGIN), help.to_owned()));
         }
         let denied = ["403 forbidden", "denied:", "access denied"];
         if says(last_lines(tail, 5), &denied) {

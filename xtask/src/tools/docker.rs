@@ -122,12 +122,10 @@ pub fn registry_manifest(image: &ImageRef) -> Invocation {
     Invocation::new("docker", ["buildx", "imagetools", "inspect", "--raw", &image.to_string()])
 }
 
-/// The manifest's digest, as the registry names it.
-pub fn registry_digest(image: &ImageRef) -> Invocation {
-    Invocation::new(
-        "docker",
-        ["buildx", "imagetools", "inspect", "--format", "{{.Manifest.Digest}}", &image.to_string()],
-    )
+/// The manifest's descriptor as JSON, with the digest that the registry names. (buildx 0.13 takes any format but a JSON
+/// one for its own pretty print.)
+pub fn registry_descriptor(image: &ImageRef) -> Invocation {
+    Invocation::new("docker", ["buildx", "imagetools", "inspect", "--format", "{{json .Manifest}}", &image.to_string()])
 }
 
 pub fn login(registry: &str) -> Invocation {

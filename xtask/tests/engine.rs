@@ -1,0 +1,485 @@
+//! The third layer: the real engine, compose, poetry, aws CLI and an authenticated registry. What is asserted is the
+//! state of the engine and of the registry's disk, not what we print.
+//!
+//! `cargo xtask setup --tests` brings what this needs; `cargo xtask ci` runs it. The tests share one build, so they want
+//! `--test-threads=1`.
+
+use serde_json::Value;
+use std::{
+    env, fs,
+    io::{Read as _, Write as _},
+    net::{TcpListener, TcpStream},
+    os::unix::process::CommandExt as _,
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    sync::OnceLock,
+    thread,
+    time::{Duration, Instant},
+};
+use xshell::{Shell, cmd};
+
+/// The account that moto answers for.
+const ACCOUNT: &str = "123456789012";
+/// Longer than anything here takes, so that a hang fails.
+const LIMIT: Duration = Duration::from_secs(300);
+
+/// A copy of the repository, whose images bear a tag of their own in a registry of their own.
+struct Copy {
+    root: PathBuf,
+    registry: Registry,
+    moto: Server,
+    docker_config: PathBuf,
+    tag: String,
+}
+
+/// A process that ends with the test.
+struct Server {
+    child: Child,
+    port: u16,
+}
+
+struct Registry {
+    server: Server,
+    data: PathBuf,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn serve(command: &mut Command, port: u16) -> Server {
+    let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let server = Server { child, port };
+    wait_for("a server to listen", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+    server
+}
+
+fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < LIMIT, "waited in vain for {what}");
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Debian's registry with a user list: ECR's stand-in.
+fn registry(folder: &Path, password: &str) -> Registry {
+    let sh = Shell::new().unwrap();
+    let users = cmd!(sh, "htpasswd -Bbn AWS {password}").quiet().read().unwrap();
+    fs::create_dir_all(folder).unwrap();
+    fs::write(folder.join("users"), users).unwrap();
+    let (port, data) = (free_port(), folder.join("data"));
+    let config = format!(
+        "version: 0.1\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: '127.0.0.1:{port}'}}\n\
+         auth: {{htpasswd: {{realm: test, path: {}}}}}\n",
+        data.display(),
+        folder.join("users").display()
+    );
+    fs::write(folder.join("config.yml"), config).unwrap();
+    let server = serve(Command::new("docker-registry").arg("serve").arg(folder.join("config.yml")), port);
+    Registry { server, data }
+}
+
+impl Registry {
+    fn name(&self) -> String {
+        format!("localhost:{}", self.server.port)
+    }
+
+    /// The digest that a tag leads to, from the registry's own disk.
+    fn digest(&self, image: &str, tag: &str) -> Option<String> {
+        let link = format!("docker/registry/v2/repositories/{image}/_manifests/tags/{tag}/current/link");
+        fs::read_to_string(self.data.join(link)).ok()
+    }
+}
+
+impl Copy {
+    fn new() -> Copy {
+        let folder = env::temp_dir().join(format!("core-images-engine-test-{}", std::process::id()));
+        let root = folder.join("repo");
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let sh = Shell::new().unwrap();
+        sh.change_dir(source);
+        // What is tracked, and what is new and not ignored: what a commit would hold.
+        let files = cmd!(sh, "git ls-files --cached --others --exclude-standard images docker-compose.dev.yaml docker-compose.ci.yaml README.md xtask/tests xtask/tools").quiet().read().unwrap();
+        for file in files.lines().filter(|file| source.join(file).is_file()) {
+            let to = root.join(file);
+            fs::create_dir_all(to.parent().unwrap()).unwrap();
+            fs::copy(source.join(file), to).unwrap();
+        }
+        fs::create_dir_all(root.join("target")).unwrap();
+        std::os::unix::fs::symlink(source.join("target/tools"), root.join("target/tools")).unwrap();
+        let registry = registry(&folder.join("registry"), &format!("{ACCOUNT}-auth-token"));
+        let port = free_port();
+        let mut moto = Command::new(source.join("target/tools/bin/moto_server"));
+        let moto = serve(moto.args(["--host", "127.0.0.1", "--port", &port.to_string()]), port);
+        let docker_config = folder.join("docker");
+        fs::create_dir_all(&docker_config).unwrap();
+        let tag = format!("engine-test-{}", std::process::id());
+        let copy = Copy { root, registry, moto, docker_config, tag };
+        when_we_end(&format!(
+            "kill {} {}; docker rm --force $(docker ps --all --quiet --filter label=com.docker.compose.project={}); \
+             docker image rm --force {} {}; rm -rf {}",
+            copy.registry.server.child.id(),
+            copy.moto.child.id(),
+            copy.tag,
+            copy.reference("fastapi-serve"),
+            copy.reference("python-base"),
+            folder.display(),
+        ));
+        copy
+    }
+
+    /// `cargo xtask` in the copy, in the CI environment, with credentials that only moto takes.
+    fn xtask(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        for name in ["BASE_IMAGE_TAG", "TARGET_BUILD_STAGE", "USE_DOCKER_CACHE", "PORT", "WORKSPACE", "GITHUB_ACTIONS"]
+        {
+            command.env_remove(name);
+        }
+        command
+            .args(args)
+            .current_dir(&self.root)
+            .env("ENVIRONMENT", "ci")
+            .env("IMAGE_TAG", &self.tag)
+            .env("REGISTRY", self.registry.name())
+            .env("DOCKER_CONFIG", &self.docker_config)
+            .env("COMPOSE_PROJECT_NAME", &self.tag)
+            .env("AWS_ACCESS_KEY_ID", "test")
+            .env("AWS_SECRET_ACCESS_KEY", "test")
+            .env("AWS_REGION", "us-east-1")
+            .env("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{}", self.moto.port))
+            .stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        self.xtask(args).output().unwrap()
+    }
+
+    fn succeeds(&self, args: &[&str]) -> Output {
+        let output = self.run(args);
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        output
+    }
+
+    fn reference(&self, image: &str) -> String {
+        format!("{}/{image}:{}", self.registry.name(), self.tag)
+    }
+
+    fn inspect(&self, image: &str) -> Option<Value> {
+        let output = Command::new("docker").args(["image", "inspect", &self.reference(image)]).output().unwrap();
+        serde_json::from_slice::<Vec<Value>>(&output.stdout).ok()?.into_iter().next()
+    }
+
+    /// The containers of this copy, running or not.
+    fn containers(&self) -> String {
+        // A suite's container bears the project's label, as every container of compose does.
+        let filter = format!("label=com.docker.compose.project={}", self.tag);
+        let output = Command::new("docker").args(["ps", "--all", "--quiet", "--filter", &filter]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn signal_when(&self, args: &[&str], ready: impl Fn() -> bool) -> Output {
+        let child = self.xtask(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        wait_for("the work to begin", ready);
+        let pid = child.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+        child.wait_with_output().unwrap()
+    }
+}
+
+/// Cleans up when this process has ended, however it has: what is shared is never dropped. (The end closes the pipe that
+/// the shell reads.)
+fn when_we_end(script: &str) {
+    let script = format!("cat >/dev/null; {script}");
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &script]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    // Not in our group: a Ctrl-C ends the tests first.
+    shell.process_group(0);
+    std::mem::forget(shell.spawn().unwrap());
+}
+
+/// The copy that the tests share, with both images built from scratch: no cached layer, no base.
+fn built() -> &'static Copy {
+    static COPY: OnceLock<Copy> = OnceLock::new();
+    COPY.get_or_init(|| {
+        let copy = Copy::new();
+        assert!(copy.inspect("python-base").is_none() && copy.inspect("fastapi-serve").is_none());
+        let output = copy.xtask(&["build", "fastapi-serve"]).env("USE_DOCKER_CACHE", "false").output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        copy
+    })
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+#[ignore = "needs the docker engine: cargo xtask setup --tests"]
+fn a_second_setup_does_nothing() {
+    let copy = built();
+    copy.succeeds(&["setup", "--tests"]);
+    let second = copy.succeeds(&["setup", "--tests"]);
+    let commands: Vec<String> =
+        stderr(&second).lines().filter(|line| line.starts_with("$ ")).map(str::to_owned).collect();
+    assert_eq!(commands, [""; 0]);
+}
+
+#[test]
+#[ignore = "needs the docker engine: cargo xtask setup --tests"]
+fn build_makes_the_missing_base_and_stands_on_it() {
+    let copy = built();
+    let layers = |image: &str| copy.inspect(image).unwrap()["RootFS"]["Layers"].as_array().unwrap().clone();
+    let (base, child) = (layers("python-base"), layers("fastapi-serve"));
+    assert!(child.len() > base.len() && child.starts_with(&base));
+    assert_eq!(copy.inspect("fastapi-serve").unwrap()["Config"]["User"], "1000");
+}
+
+#[test]
+#[ignore = "needs the docker engine: cargo xtask setup --tests"]
+fn validate_is_green_and_leaves_nothing() {
+    let copy = built();
+    copy.succeeds(&["validate", "--all"]);
+    for image in ["python-base", "fastapi-serve"] {
+        let junit = fs::read_to_string(copy.root.join(format!("target/validate/{image}/junit.xml"))).unwrap();
+        assert!(junit.contains(r#"failures="0""#) && junit.contains(r#"errors="0""#), "{junit}");
+        assert!(junit.matches("<testcase ").count() > 20);
+    }
+    assert_eq!(copy.containers(), "");
+}
+
+#[test]
+#[ignore = "needs the docker engine: cargo xtask setup --tests"]
+fn validate_is_red_when_a_test_is_broken() {
+    let copy = built();
+    let broken = copy.root.join("images/python-base/tests/test_broken_on_purpose.py");
+    fs::write(&broken, "def test_broken():\n    assert 1 == 2\n").unwrap();
+    let output = copy.run(&["validate", "python-base"]);
+    fs::remove_file(broken).unwrap();
+    assert_eq!(output.status.code(), Some(1), "pytest's own: {}", stderr(&output));
+    let junit = fs::read_to_string(copy.root.join("target/validate/python-base/junit.xml")).unwrap();
+    assert!(junit.contains(r#"failures="1""#) && junit.contains("test_broken"), "{junit}");
+    assert_eq!(copy.containers(), "");
+}
+
+#[test]
+#[ignore = "needs the docker engine: cargo xtask setup --tests"]
+fn login_and_deploy_to_an_authenticated_registry() {
+    let copy = built();
+    // Without a login the registry refuses, and nothing arrives. (aws is made to fail, so that deploy can't log in.)
+    copy.succeeds(&["validate", "--all"]);
+    let refused = copy
+        .xtask(&["deploy", "python-base"])
+        .env("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{}", free_port()))
+        .output()
+        .unwrap();
+    assert_eq!(refused.status.code(), Some(77), "{}", stderr(&refused));
+    assert_eq!(copy.registry.digest("python-base", &copy.tag), None);
+
+    let login = copy.succeeds(&["login"]);
+    let password = format!("{ACCOUNT}-auth-token");
+    assert!(!stderr(&login).contains(&password));
+    let config = fs::read_to_string(copy.docker_config.join("config.json")).unwrap();
+    assert!(config.contains(&copy.registry.name()), "{config}");
+
+    let deployed = copy.succeeds(&["deploy", "fastapi-serve", "python-base"]);
+    let stdout = String::from_utf8_lossy(&deployed.stdout).into_owned();
+    let expected: Vec<String> = ["python-base", "fastapi-serve"]
+        .iter()
+        .map(|image| format!("{}@{}", copy.reference(image), copy.registry.digest(image, &copy.tag).unwrap()))
+        .collect();
+    assert_eq!(stdout.lines().collect::<Vec<_>>(), expected);
+
+    // A second time there is nothing to push.
+    let again = copy.succeeds(&["deploy", "python-base"]);
+    assert!(!stderr(&again).contains(" push "), "{}", stderr(&again));
+    assert!(String::from_utf8_lossy(&again.stdout).contains(&expected[0]));
+}
+
+#[test]
+#[ignore = "needs the docker engine: cargo xtask setup --tests"]
+fn deploy_logs_in_by_itself() {
+    let copy = built();
+    copy.succeeds(&["validate", "python-base"]);
+    let other = copy.docker_config.join("another");
+    fs::create_dir_all(&other).unwrap();
+    let tag = format!("{}-again", copy.tag);
+    let (from, to) = (copy.reference("python-base"), format!("{}/python-base:{tag}", copy.registry.name()));
+    assert!(Command::new("docker").args(["tag", &from, &to]).status().unwrap().success());
+    let output =
+        copy.xtask(&["deploy", "python-base"]).env("DOCKER_CONFIG", &other).env("IMAGE_TAG", &tag).output().unwrap();
+    let _ = Command::new("docker").args(["image", "rm", &to]).output();
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(copy.registry.digest("python-base", &tag).is_some());
+}
+
+#[test]
+#[ignore = "needs the docker engine: cargo xtask setup --tests"]
+fn a_wrong_password_is_refused() {
+    let copy = built();
+    let folder = copy.docker_config.join("other-registry");
+    let other = registry(&folder, "something-else");
+    let output = copy.xtask(&["login"]).env("REGISTRY", other.name()).output().unwrap();
+    assert_eq!(output.status.code(), Some(77), "{}", stderr(&output));
+}
+
+#[test]
+#[ignore = "needs the docker engine: cargo xtask setup --tests"]
+fn start_serves_and_stop_removes() {
+    let copy = built();
+    let started = copy.succeeds(&["start", "fastapi-serve"]);
+    let address = String::from_utf8(started.stdout).unwrap();
+    let host = address.trim().strip_prefix("http://").unwrap().to_owned();
+    let mut stream = TcpStream::connect(&host).unwrap();
+    write!(stream, "GET /health HTTP/1.0\r\nHost: {host}\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert_eq!(copy.containers().lines().count(), 1);
+    copy.succeeds(&["stop", "fastapi-serve"]);
+    assert_eq!(copy.containers(), "");
+    // Nothing to stop is no failure.
+    copy.succeeds(&["stop", "fastapi-serve"]);
+}
+
+#[test]
+#[ignore = "needs the docker engine: cargo xtask setup --tests"]
+fn an_unhealthy_start_shows_its_log_and_is_removed() {
+    let copy = built();
+    let path = copy.root.join("docker-compose.ci.yaml");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace("command: [sleep, infinity]", "command: [sh, -c, 'echo planted; exit 3']")).unwrap();
+    let output = copy.run(&["start", "python-base"]);
+    fs::write(&path, text).unwrap();
+    assert!(!output.status.success());
+    assert!(stderr(&output).contains("planted"), "{}", stderr(&output));
+    assert_eq!(copy.containers(), "");
+}
+
+#[test]
+#[ignore = "needs the docker engine: cargo xtask setup --tests"]
+fn an_interrupt_stops_validate_and_removes_its_container() {
+    let copy = built();
+    let slow = copy.root.join("images/python-base/tests/test_slow_on_purpose.py");
+    fs::write(&slow, "import time\n\ndef test_slow():\n    time.sleep(600)\n").unwrap();
+    let running = || {
+        let filter = format!("label=com.docker.compose.project={}", copy.tag);
+        let ps = Command::new("docker").args(["ps", "--quiet", "--filter", &filter]).output().unwrap();
+        !ps.stdout.is_empty()
+    };
+    let output = copy.signal_when(&["validate", "python-base"], running);
+    fs::remove_file(slow).unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
+    assert_eq!(copy.containers(), "");
+}
+
+#[test]
+#[ignore = "needs the docker engine: cargo xtask setup --tests"]
+fn an_interrupt_stops_start_and_removes_its_container() {
+    let copy = built();
+    let path = copy.root.join("docker-compose.ci.yaml");
+    let text = fs::read_to_string(&path).unwrap();
+    let never = text.replacen("test: [CMD, python, --version]", "test: [CMD, 'false']\n      retries: 1000", 1);
+    assert_ne!(never, text);
+    fs::write(&path, never).unwrap();
+    let output = copy.signal_when(&["start", "python-base"], || !copy.containers().is_empty());
+    fs::write(&path, text).unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
+    assert_eq!(copy.containers(), "");
+}
+
+#[test]
+#[ignore = "needs the docker engine: cargo xtask setup --tests"]
+fn an_interrupt_stops_build() {
+    let copy = built();
+    let path = copy.root.join("images/python-base/Dockerfile");
+    let text = fs::read_to_string(&path).unwrap();
+    let mark = format!("still-building-{}", std::process::id());
+    fs::write(&path, format!("{text}\nRUN sleep 600 && echo {mark}\n")).unwrap();
+    // The step's own process, as the host sees it.
+    let runs = || {
+        let processes =
+            fs::read_dir("/proc").unwrap().flatten().filter_map(|p| fs::read(p.path().join("cmdline")).ok());
+        processes
+            .filter(|line| line.starts_with(b"/bin/sh") || line.starts_with(b"/bin/bash"))
+            .any(|line| String::from_utf8_lossy(&line).contains(&mark))
+    };
+    let output = copy.signal_when(&["build", "python-base"], runs);
+    fs::write(&path, text).unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
+    wait_for("the build step to end", || !runs());
+}
+
+#[test]
+#[ignore = "needs the docker engine: cargo xtask setup --tests"]
+fn a_lock_from_scratch_of_pinned_input_is_the_committed_one() {
+    let copy = built();
+    let folder = copy.root.join("images/python-base");
+    let (lock, project) = (folder.join("poetry.lock"), folder.join("pyproject.toml"));
+    let committed = fs::read_to_string(&lock).unwrap();
+    let packages = |text: &str| -> Vec<(String, String)> {
+        let document: toml_edit::DocumentMut = text.parse().unwrap();
+        let packages = document["package"].as_array_of_tables().unwrap();
+        let field = |table: &toml_edit::Table, name: &str| table[name].as_str().unwrap().to_owned();
+        packages.iter().map(|package| (field(package, "name"), field(package, "version"))).collect()
+    };
+    let pinned = packages(&committed);
+    let mut document: toml_edit::DocumentMut = fs::read_to_string(&project).unwrap().parse().unwrap();
+    let pins: toml_edit::Array = pinned.iter().map(|(name, version)| format!("{name}=={version}")).collect();
+    document["project"]["dependencies"] = toml_edit::value(pins);
+    let original = fs::read_to_string(&project).unwrap();
+    fs::write(&project, document.to_string()).unwrap();
+    fs::remove_file(&lock).unwrap();
+    copy.succeeds(&["lock", "python-base"]);
+    let made = fs::read_to_string(&lock).unwrap();
+    copy.succeeds(&["lock", "--check", "python-base"]);
+    fs::write(&project, original).unwrap();
+    // With the requirements as they were, the lock made from the pins is stale.
+    let stale = copy.run(&["lock", "--check", "python-base"]);
+    fs::write(&lock, &committed).unwrap();
+    assert_eq!(packages(&made), pinned);
+    assert!(!made.contains("://"), "a lock names no index");
+    assert_eq!(stale.status.code(), Some(1), "{}", stderr(&stale));
+    assert!(!folder.join(".lock").exists());
+}
+
+#[test]
+#[ignore = "needs the docker engine: cargo xtask setup --tests"]
+fn a_conflict_leaves_the_lock_as_it_was() {
+    let copy = built();
+    let folder = copy.root.join("images/python-base");
+    let (lock, project) = (folder.join("poetry.lock"), folder.join("pyproject.toml"));
+    let (before, original) = (fs::read(&lock).unwrap(), fs::read_to_string(&project).unwrap());
+    let mut document: toml_edit::DocumentMut = original.parse().unwrap();
+    let clash: toml_edit::Array = ["requests==2.34.2", "urllib3==1.20"].into_iter().collect();
+    document["project"]["dependencies"] = toml_edit::value(clash);
+    fs::write(&project, document.to_string()).unwrap();
+    let output = copy.run(&["lock", "python-base"]);
+    fs::write(&project, original).unwrap();
+    let error = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    let told = error.lines().rev().find(|line| line.starts_with("error:")).unwrap();
+    assert!(told.contains("requests") && told.contains("urllib3"), "{told}");
+    assert_eq!(fs::read(&lock).unwrap(), before);
+    assert!(!folder.join(".lock").exists());
+}
+
+#[test]
+#[ignore = "needs the docker engine: cargo xtask setup --tests"]
+fn list_shows_what_the_engine_has() {
+    let copy = built();
+    let list = copy.succeeds(&["list", "--json"]);
+    let rows: Vec<Value> = serde_json::from_slice(&list.stdout).unwrap();
+    let row = rows.iter().find(|row| row["name"] == "fastapi-serve").unwrap();
+    assert_eq!(row["local"]["id"], copy.inspect("fastapi-serve").unwrap()["Id"]);
+    let label = &copy.inspect("fastapi-serve").unwrap()["Config"]["Labels"]["core-images.stand-in"];
+    assert_eq!(row["local"]["stand_in"], label.is_string());
+}
