@@ -225,7 +225,7 @@ impl Executor {
             }
             if diagnose::login_refused(&tail)
                 && let Some(login) = relogin.take()
-                && self.act(login, sink, false)?.is_ok()
+                && matches!(self.act(login, sink, false), Ok(Ok(_)))
             {
                 continue;
             }
@@ -233,6 +233,9 @@ impl Executor {
                 Some(wait) if step.retry && diagnose::transient(&tail) => {
                     self.show(sink, &format!("{}: a transient error; again in {} s", step.title, wait.as_secs()));
                     pause(*wait);
+                    if interrupt::interrupted() {
+                        return Err(fault.into());
+                    }
                 }
                 _ => return Err(fault.into()),
             }

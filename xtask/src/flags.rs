@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 /// The compose files say what there is; every command is checked, ordered and echoed, and runs docker compose, poetry or
 /// the aws CLI underneath.
 #[derive(Debug, Parser)]
-#[command(name = "xtask", bin_name = "cargo xtask", disable_help_subcommand = true, max_term_width = 110)]
+#[command(name = "xtask", bin_name = "cargo xtask", version, disable_help_subcommand = true, max_term_width = 110)]
 #[command(after_help = "\
 Examples:
   cargo xtask setup                              everything that is needed, on a fresh Debian or Ubuntu

@@ -8,7 +8,7 @@ use crate::{
     tools::docker::{self, Compose},
 };
 use anyhow::Result;
-use std::collections::BTreeMap;
+use std::collections::{HashMap, HashSet};
 
 /// Which images are built anew, rather than only where they are missing.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -24,10 +24,11 @@ pub enum Anew {
 /// A cycle, a folder, Dockerfile or stage that isn't there.
 pub fn plan(project: &Project, compose: &Compose, wanted: &[ImageName], anew: Anew, cache: bool) -> Result<Plan> {
     let mut plan = Plan::default();
-    let mut index = BTreeMap::new();
+    let mut index = HashMap::new();
+    let named: HashSet<&ImageName> = wanted.iter().collect();
     for image in project.with_bases(wanted)? {
         project.dockerfile(image)?;
-        let named = wanted.contains(&image.name);
+        let named = named.contains(&image.name);
         let build = compose.build(&image.name, cache || image.helper && !named);
         let action = if image.helper || named && anew == Anew::Wanted {
             Action::Run(build)
@@ -37,7 +38,7 @@ pub fn plan(project: &Project, compose: &Compose, wanted: &[ImageName], anew: An
         let mut step = Step::new(format!("build {}", image.name), action).image(&image.name);
         step.after = image.family_bases().filter_map(|base| index.get(base)).copied().collect();
         step.interactive = true;
-        index.insert(image.name.clone(), plan.push(step));
+        index.insert(&image.name, plan.push(step));
     }
     plan.summary = plan.steps.len() > 1;
     Ok(plan)

@@ -3,7 +3,7 @@
 use super::{Context, login, validate::has_passed};
 use crate::{
     error::{Fault, Kind},
-    flags,
+    flags, interrupt,
     plan::{Action, Plan, Step},
     project::{Image, Project},
     tools::docker::{self, STAGE_LABEL, STAND_IN_LABEL},
@@ -140,6 +140,10 @@ pub fn run(context: &Context, flags: &flags::Deploy) -> Result<()> {
     }
     let wanted: Vec<&Image> = wanted.into_iter().map(|(image, _)| *image).collect();
     let pushed = context.exec.run(&pushes(context, &project, &wanted));
+    if interrupt::interrupted() {
+        // What would be asked now is stopped as soon as it begins, and its silence proves nothing.
+        return pushed.map(|_| ());
+    }
 
     // Also after a failure: what did arrive is there, and a person must know it.
     let mut unconfirmed = Vec::new();

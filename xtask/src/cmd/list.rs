@@ -2,14 +2,14 @@
 
 use super::Context;
 use crate::{
-    exec::Output,
+    plan::{Action, Invocation, Plan, Step},
     project::{Image, Project},
     tools::docker,
     ui::{Style, table},
 };
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeSet, thread};
+use std::{collections::BTreeMap, time::SystemTime};
 
 #[derive(Debug, Serialize)]
 struct Row {
@@ -28,85 +28,81 @@ struct Row {
 #[derive(Debug, Clone, Serialize)]
 struct Local {
     id: String,
-    size: String,
-    age: String,
+    /// In bytes.
+    size: u64,
+    /// As the engine has it: RFC 3339.
+    created: String,
+    /// The stage that it bears the mark of; none for production.
+    stage: Option<String>,
     stand_in: bool,
 }
 
-/// A line of `docker image ls --format json`.
+/// What `docker image inspect` says of an image.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Listed {
-    #[serde(rename = "ID")]
+struct Inspected {
     id: String,
-    repository: String,
-    tag: String,
-    size: String,
-    created_since: String,
+    repo_tags: Option<Vec<String>>,
+    created: String,
+    size: u64,
+    config: Option<Config>,
 }
 
-fn listed(output: &Output) -> Result<Vec<Listed>> {
-    output.stdout.lines().map(|line| serde_json::from_str(line).context("reading what docker lists")).collect()
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Config {
+    labels: Option<BTreeMap<String, String>>,
 }
 
-fn row(context: &Context, project: &Project, image: &Image, engine: Option<&(Vec<Listed>, BTreeSet<String>)>) -> Row {
-    let repository = || {
-        let registry = &image.reference.registry;
-        if registry.is_empty() {
-            image.reference.repository.clone()
-        } else {
-            format!("{registry}/{}", image.reference.repository)
+impl Inspected {
+    fn local(&self) -> Local {
+        let label = |name: &str| self.config.as_ref()?.labels.as_ref()?.get(name).cloned();
+        Local {
+            id: self.id.clone(),
+            size: self.size,
+            created: self.created.clone(),
+            stage: label(docker::STAGE_LABEL),
+            stand_in: label(docker::STAND_IN_LABEL).is_some(),
         }
-    };
-    let local = engine.and_then(|(listed, stand_ins)| {
-        let repository = repository();
-        let found = listed.iter().find(|l| l.repository == repository && l.tag == image.reference.tag)?;
-        Some(Local {
-            id: found.id.clone(),
-            size: found.size.clone(),
-            age: found.created_since.clone(),
-            stand_in: stand_ins.contains(&found.id),
-        })
-    });
+    }
+}
+
+/// What the engine has of the family; nothing where it doesn't answer.
+fn ask(context: &Context, question: &Invocation) -> Option<Vec<Inspected>> {
+    let output = context.exec.capture(question).ok()?;
+    // A missing image is an error of docker's, too; an engine that doesn't answer prints no list.
+    serde_json::from_str(&output.stdout)
+        .ok()
+        .filter(|_| output.success || output.stderr.to_lowercase().contains("no such image"))
+}
+
+fn row(context: &Context, project: &Project, image: &Image, engine: Option<&[Inspected]>) -> Row {
+    let reference = image.reference.to_string();
+    let has = |found: &&Inspected| found.repo_tags.iter().flatten().any(|tag| *tag == reference);
     Row {
         name: image.name.to_string(),
-        reference: image.reference.to_string(),
         bases: project.standing_on(image).map(ToString::to_string).collect(),
         hardware: image.about.as_ref().map(|about| about.hardware.clone()),
         description: image.about.as_ref().map(|about| about.description.clone()),
         stage: image.stage.clone(),
         lock: context.has(image.folder.join("poetry.lock")),
         suite: image.suite.is_some(),
-        local,
-    }
-}
-
-/// Asks the engine while nothing else has to wait; no answer is an answer.
-fn ask(context: &Context) -> Option<(Output, Output)> {
-    let (images, stand_ins) = thread::scope(|scope| {
-        let stand_ins = scope.spawn(|| context.exec.capture(&docker::list_stand_ins()));
-        (context.exec.capture(&docker::list_images()), stand_ins.join())
-    });
-    match (images, stand_ins) {
-        (Ok(images), Ok(Ok(stand_ins))) if images.success && stand_ins.success => Some((images, stand_ins)),
-        _ => None,
+        local: engine.and_then(|found| found.iter().find(has)).map(Inspected::local),
+        reference,
     }
 }
 
 pub fn run(context: &Context) -> Result<()> {
-    let (project, answer) = thread::scope(|scope| {
-        let engine = scope.spawn(|| ask(context));
-        (context.project(), engine.join().unwrap_or_default())
-    });
-    let project: Project = project?;
-    let engine = match &answer {
-        Some((images, stand_ins)) => {
-            let stand_ins = listed(stand_ins)?.into_iter().map(|listed| listed.id).collect();
-            Some((listed(images)?, stand_ins))
-        }
-        None => None,
-    };
-    let rows: Vec<Row> = project.family().map(|image| row(context, &project, image, engine.as_ref())).collect();
+    let project = context.project()?;
+    let references: Vec<_> = project.family().map(|image| &image.reference).collect();
+    let question = docker::inspect_all(&references);
+    let mut plan = Plan::default();
+    plan.push(Step::new("ask the engine", Action::Run(question.clone())));
+    if context.shows(&plan)? {
+        return Ok(());
+    }
+    let engine = ask(context, &question);
+    let rows: Vec<Row> = project.family().map(|image| row(context, &project, image, engine.as_deref())).collect();
     if context.globals.json {
         println!("{}", serde_json::to_string_pretty(&rows).context("writing the list as JSON")?);
         return Ok(());
@@ -120,8 +116,39 @@ pub fn run(context: &Context) -> Result<()> {
     Ok(())
 }
 
+/// `163 MB`, `5.5 GB`.
+fn size(bytes: u64) -> String {
+    let megabytes = bytes.div_ceil(1_000_000);
+    if megabytes < 1000 {
+        format!("{megabytes} MB")
+    } else {
+        format!("{}.{} GB", megabytes / 1000, megabytes % 1000 / 100)
+    }
+}
+
+/// How long ago a time of the form `2026-11-22T17:25:04…` was, in its largest unit.
+fn age(created: &str, now: SystemTime) -> Option<String> {
+    let number = |range: std::ops::Range<usize>| created.get(range)?.parse::<i64>().ok();
+    let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
+    // Days since 1970-01-01 in the proleptic Gregorian calendar, years counted from March: Howard Hinnant's days_from_civil.
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let days =
+        year * 365 + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + (153 * month + 2) / 5 + day
+            - 719_469;
+    let seconds = days * 86_400 + number(11..13)? * 3600 + number(14..16)? * 60 + number(17..19)?;
+    let now = i64::try_from(now.duration_since(SystemTime::UNIX_EPOCH).ok()?.as_secs()).ok()?;
+    let (count, unit) = match (now - seconds).max(0) {
+        age @ ..60 => (age, "s"),
+        age @ ..3600 => (age / 60, "min"),
+        age @ ..86_400 => (age / 3600, "h"),
+        age => (age / 86_400, "d"),
+    };
+    Some(format!("{count} {unit}"))
+}
+
 fn cells(rows: &[Row]) -> Vec<Vec<String>> {
-    let head = ["IMAGE", "BASE", "HARDWARE", "STAGE", "LOCK", "SUITE", "LOCAL ID", "SIZE", "AGE", "DESCRIPTION"];
+    let head =
+        ["IMAGE", "BASE", "HARDWARE", "LOCK", "SUITE", "LOCAL ID", "STAGE", "SIZE", "AGE", "MARKS", "DESCRIPTION"];
     let mark = |there: bool| if there { "yes" } else { "no" }.to_owned();
     let cells = rows.iter().map(|row| {
         let short = |reference: &String| reference.rsplit('/').next().unwrap_or_default().to_owned();
@@ -130,14 +157,36 @@ fn cells(rows: &[Row]) -> Vec<Vec<String>> {
             row.name.clone(),
             row.bases.iter().map(short).collect::<Vec<_>>().join(" "),
             row.hardware.clone().unwrap_or_else(|| "-".to_owned()),
-            row.stage.clone().unwrap_or_else(|| "-".to_owned()),
             mark(row.lock),
             mark(row.suite),
             local(|l| l.id.trim_start_matches("sha256:").chars().take(12).collect()),
-            local(|l| l.size.clone()),
-            local(|l| if l.stand_in { format!("{}, stand-in", l.age) } else { l.age.clone() }),
+            local(|l| l.stage.clone().unwrap_or_else(|| "production".to_owned())),
+            local(|l| size(l.size)),
+            local(|l| age(&l.created, SystemTime::now()).unwrap_or_else(|| l.created.clone())),
+            local(|l| if l.stand_in { "on a stand-in" } else { "" }.to_owned()),
             row.description.clone().unwrap_or_default(),
         ]
     });
     std::iter::once(head.map(str::to_owned).to_vec()).chain(cells).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn ages_and_sizes() {
+        let at = |seconds: u64| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        // 2026-11-22T17:25:04Z, as date(1) counts it.
+        let created = "2026-11-22T17:25:04.123456789Z";
+        for (now, expected) in
+            [(1_795_368_304, "0 s"), (1_795_368_363, "59 s"), (1_795_371_904, "1 h"), (1_795_541_104, "2 d")]
+        {
+            assert_eq!(age(created, at(now)).as_deref(), Some(expected));
+        }
+        assert_eq!(age("2024-02-29T00:00:00Z", at(1_709_164_860)).as_deref(), Some("1 min"));
+        assert_eq!(age("soon", at(0)), None);
+        assert_eq!((size(162_600_000), size(5_540_000_000)), ("163 MB".to_owned(), "5.5 GB".to_owned()));
+    }
 }

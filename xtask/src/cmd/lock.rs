@@ -1,6 +1,6 @@
 //! `lock`: poetry resolves beside the image's folder, and the lock is put in its place when it is whole.
 
-use super::Context;
+use super::{Context, setup};
 use crate::{
     error::{Fault, Kind},
     flags,
@@ -14,43 +14,47 @@ use crate::{
 use anyhow::Result;
 use std::{fs, path::Path};
 
-/// The service that has poetry with the images' own Python.
-const HELPER: &str = "build-tools";
-/// Where that service mounts `images/`.
+/// Where the helper that an image is built with mounts `images/`.
 const MOUNT: &str = "/images";
 /// Where `setup` notes the index that pip uses by default.
 pub const DEFAULT_INDEX: &str = "target/tools/index-url";
 
-/// Where a machine's own poetry runs, and what it needs for it.
+/// The machine's own poetry, but for its arguments, and whether it is there.
 struct Host {
-    poetry: String,
+    poetry: Invocation,
     there: bool,
-    environments: String,
 }
 
-/// poetry with `args`, which name the folder `directory`: the host's where it has a Python that the image admits, else
-/// the helper's.
-fn with_fitting_python(
-    (host, compose): (&Host, &Compose),
-    index: &Index,
-    (image, minors): (&Image, &[u32]),
+/// A call of poetry, on the host and in the helper: they see the same folder under different paths.
+struct Call {
     args: fn(&str) -> Vec<String>,
-    (directory, inside): (&str, &str),
-) -> Action {
-    let user = format!("{}:{}", nix::unistd::getuid(), nix::unistd::getgid());
-    let container = format!("{HELPER}-{}-{}", image.name, std::process::id());
-    let arguments = args(inside);
+    on_host: String,
+    in_helper: String,
+}
+
+/// The host's poetry where it has a Python that the image admits, else that of the helper which the image is built with.
+fn with_fitting_python(host: &Host, helper: Option<&Helper>, index: &Index, minors: &[u32], call: &Call) -> Action {
+    let on_host = index.apply(Invocation { args: (call.args)(&call.on_host), ..host.poetry.clone() });
+    let Some(helper) = helper else {
+        return Action::Run(on_host);
+    };
+    let arguments = (call.args)(&call.in_helper);
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let in_container = index.apply(compose.helper(HELPER, &user, &container, &arguments));
+    let user = format!("{}:{}", nix::unistd::getuid(), nix::unistd::getgid());
+    let in_helper = index.apply(helper.compose.helper(&helper.service, &user, &helper.container, &arguments));
     // Newest first: the one that an image most likely has.
     let Some(minor) = minors.last().filter(|_| host.there) else {
-        return Action::Run(in_container);
+        return Action::Run(in_helper);
     };
     let probe = Probe { run: Invocation::new(&format!("python3.{minor}"), ["--version"]), prints: None };
-    let on_host = Invocation::new(&host.poetry, args(directory))
-        // Poetry makes an environment even to lock: not among the user's own.
-        .env("POETRY_VIRTUALENVS_PATH", EnvValue::Text(host.environments.clone()));
-    Action::Either(probe, index.apply(on_host), in_container)
+    Action::Either(probe, on_host, in_helper)
+}
+
+/// A service that runs poetry with the Python of the images that are built with it.
+struct Helper<'a> {
+    service: String,
+    container: String,
+    compose: &'a Compose,
 }
 
 /// Where poetry is to look packages up.
@@ -67,11 +71,11 @@ fn index(context: &Context) -> Index {
 pub fn plan(context: &Context, project: &Project, images: &[&Image], check: bool) -> Result<Plan> {
     let compose = context.compose(project);
     let index = index(context);
-    let host = Host {
-        poetry: context.program("poetry"),
-        there: context.is_there("poetry"),
-        environments: context.shown("target/poetry").display().to_string(),
-    };
+    // Poetry makes an environment even to lock: not among the user's own.
+    let environments = EnvValue::Text(context.shown("target/poetry").display().to_string());
+    let poetry = Invocation::new::<String>(&context.program("poetry"), []).env("POETRY_VIRTUALENVS_PATH", environments);
+    let host =
+        Host { poetry: setup::trusting(context, "REQUESTS_CA_BUNDLE", poetry), there: context.is_there("poetry") };
     let mut plan = Plan::default();
     for image in images {
         let name = &image.name;
@@ -79,18 +83,22 @@ pub fn plan(context: &Context, project: &Project, images: &[&Image], check: bool
         let path = context.root.join(&pyproject);
         let text = fs::read_to_string(&path).map_err(|e| Fault::project(format!("reading {}: {e}", path.display())))?;
         let minors = pyproject::admitted_minors(&pyproject::requires_python(&path, &text)?);
-        let inside = |folder: &Path| {
-            Path::new(MOUNT).join(folder.strip_prefix("images").unwrap_or(folder)).display().to_string()
-        };
+        let helper = image.family_bases().find(|base| project.image(base).is_ok_and(|base| base.helper));
+        let helper = helper.map(|service| Helper {
+            service: service.to_string(),
+            container: format!("{service}-{name}-{}", std::process::id()),
+            compose: &compose,
+        });
         let poetry = |args, folder: &Path| {
-            let directory = context.shown(folder).display().to_string();
-            with_fitting_python((&host, &compose), &index, (image, &minors), args, (&directory, &inside(folder)))
+            let in_helper = Path::new(MOUNT).join(folder.strip_prefix("images").unwrap_or(folder));
+            let (on_host, in_helper) = (context.shown(folder).display().to_string(), in_helper.display().to_string());
+            with_fitting_python(&host, helper.as_ref(), &index, &minors, &Call { args, on_host, in_helper })
         };
-        let container = Action::Run(docker::remove_container(&format!("{HELPER}-{name}-{}", std::process::id())));
+        let container = helper.as_ref().map(|helper| Action::Run(docker::remove_container(&helper.container)));
         if check {
             let mut step =
                 Step::new(format!("check the lock of {name}"), poetry(poetry::check, &image.folder)).image(name);
-            step.rescue = vec![container];
+            step.rescue = container.into_iter().collect();
             plan.push(step);
             continue;
         }
@@ -102,7 +110,7 @@ pub fn plan(context: &Context, project: &Project, images: &[&Image], check: bool
         let mut step = Step::new(format!("lock {name}"), poetry(poetry::lock, &beside)).image(name);
         step.after = vec![staged];
         step.retry = true;
-        step.rescue = vec![container, Action::Remove(context.shown(&beside))];
+        step.rescue = container.into_iter().chain([Action::Remove(context.shown(&beside))]).collect();
         let locked = plan.push(step);
         let replace = Action::Replace {
             from: context.shown(beside.join("poetry.lock")),

@@ -62,7 +62,7 @@ impl Machine {
     }
 
     fn as_root(&self, program: &str, args: &[&str]) -> Invocation {
-        if self.root {
+        if self.root || !self.sudo {
             Invocation::new(program, args.iter().copied())
         } else {
             // sudo drops the environment: what apt needs is said on the line.
@@ -72,7 +72,8 @@ impl Machine {
 
     /// The packages that bring what isn't there.
     fn missing_packages(&self, tests: bool) -> BTreeSet<&'static str> {
-        let there = |name: &str| which::which(name).is_ok();
+        // Debian leaves root's programs out of a user's PATH.
+        let there = |name: &str| which::which(name).is_ok() || Path::new("/usr/sbin").join(name).exists();
         let system = |path: &str| Path::new(path).exists();
         let ubuntu = self.id == "ubuntu";
         let mut packages = BTreeSet::new();
@@ -182,10 +183,15 @@ fn one_line_uri(text: &str, codename: &str) -> Option<String> {
     })
 }
 
-/// pip, told of the machine's certificate authorities: its own are no use behind a proxy that inspects TLS.
-fn pip(run: Invocation) -> Invocation {
-    let told = env::var_os("PIP_CERT").is_some_and(|path| !path.is_empty());
-    if told { run } else { run.env("PIP_CERT", EnvValue::Text(CA_BUNDLE.to_owned())) }
+/// A Python tool, told in its own `variable` of the machine's certificate authorities: those that it brings are no use
+/// behind a proxy that inspects TLS.
+pub fn trusting(context: &Context, variable: &str, run: Invocation) -> Invocation {
+    let told = |name: &str| context.vars.get(name).filter(|path| !path.is_empty());
+    let bundle = ["CA_BUNDLE", "SSL_CERT_FILE"].into_iter().find_map(told).unwrap_or(CA_BUNDLE);
+    if told(variable).is_some() || !Path::new(bundle).exists() {
+        return run;
+    }
+    run.env(variable, EnvValue::Text(bundle.to_owned()))
 }
 
 /// Something is up to date where the pins it was made from are beside it.
@@ -227,22 +233,30 @@ fn package_steps(context: &Context, machine: &Machine, plan: &mut Plan, tests: b
 
 /// The engine, started and waited for.
 fn engine_steps(context: &Context, machine: &Machine, plan: &mut Plan) {
-    let answers = Probe { run: docker::engine_version(), prints: None };
+    let runs = "docker version 2>&1 | grep --quiet --extended-regexp '^Server|permission denied'";
+    let probe = Probe { run: shell(runs.to_owned()), prints: None };
     let log = context.shown("target/setup/dockerd.log").display().to_string();
     let start = if machine.systemd {
         machine.as_root("systemctl", &["start", "docker"])
     } else {
         // No init system: the engine goes on after us, in a session of its own.
-        let sudo = if machine.root { "" } else { "sudo " };
+        let dockerd = machine.as_root("setsid", &["dockerd"]);
         let folder = context.shown("target/setup").display().to_string();
-        shell(format!("mkdir -p {folder} && {sudo}setsid dockerd >{log} 2>&1 </dev/null &"))
+        shell(format!("mkdir -p {folder} && {dockerd} >{log} 2>&1 </dev/null &"))
     };
-    plan.then(Step::new("start the docker engine", Action::Unless(answers.clone(), start)));
+    plan.then(Step::new("start the docker engine", Action::Unless(probe.clone(), start)));
     let wait = format!(
-        "for i in $(seq 60); do docker version >/dev/null 2>&1 && exit 0; sleep 1; done; \
+        "for i in $(seq 60); do {runs} && exit 0; sleep 1; done; \
          echo 'the docker engine does not answer after 60 s' >&2; tail -n 20 {log} >&2; exit 69"
     );
-    plan.then(Step::new("wait for the docker engine", Action::Unless(answers, shell(wait))));
+    plan.then(Step::new("wait for the docker engine", Action::Unless(probe, shell(wait))));
+}
+
+/// Lets this user use the engine: a group takes effect at the next login, the socket's owner at once.
+fn admit(machine: &Machine) -> Option<Invocation> {
+    let user = nix::unistd::User::from_uid(nix::unistd::geteuid()).ok()??.name;
+    let script = format!("usermod --append --groups docker {user} && chown {user} /var/run/docker.sock");
+    (!machine.root).then(|| machine.as_root("sh", &["-c", &script]))
 }
 
 fn python_steps(context: &Context, plan: &mut Plan, tests: bool) {
@@ -273,7 +287,7 @@ fn python_steps(context: &Context, plan: &mut Plan, tests: bool) {
             "--requirement",
             &pins,
         ];
-        let install = pip(Invocation::new(&python, options));
+        let install = trusting(context, "PIP_CERT", Invocation::new(&python, options));
         let mut install =
             Step::new(format!("install {}", programs.join(" and ")), Action::Unless(made.clone(), install));
         install.retry = true;
@@ -305,7 +319,7 @@ fn python_steps(context: &Context, plan: &mut Plan, tests: bool) {
     ];
     let mut install = Step::new(
         "install pytest for the suites",
-        Action::Unless(made.clone(), pip(Invocation::new(&python, options))),
+        Action::Unless(made.clone(), trusting(context, "PIP_CERT", Invocation::new(&python, options))),
     );
     install.retry = true;
     plan.then(install);
@@ -350,11 +364,21 @@ fn external_steps(context: &Context, plan: &mut Plan) -> Result<()> {
     Ok(())
 }
 
+/// What takes root's rights, whoever the user is.
+fn root_plan(context: &Context, machine: &Machine, tests: bool) -> Result<Plan> {
+    let mut plan = Plan { summary: true, ..Plan::default() };
+    package_steps(context, machine, &mut plan, tests)?;
+    engine_steps(context, machine, &mut plan);
+    Ok(plan)
+}
+
 pub fn plan(context: &Context, tests: bool) -> Result<Plan> {
     let machine = Machine::read();
-    let mut plan = Plan { summary: true, ..Plan::default() };
-    package_steps(context, &machine, &mut plan, tests)?;
-    engine_steps(context, &machine, &mut plan);
+    let mut plan = root_plan(context, &machine, tests)?;
+    if let Some(admit) = admit(&machine) {
+        let answers = Probe { run: docker::engine_version(), prints: None };
+        plan.then(Step::new("let this user use the docker engine", Action::Unless(answers, admit)));
+    }
     python_steps(context, &mut plan, tests);
     external_steps(context, &mut plan)?;
     Ok(plan)
@@ -369,12 +393,16 @@ pub fn run(context: &Context, flags: &flags::Setup) -> Result<()> {
     let packages = machine.missing_packages(flags.tests);
     let supported = matches!(machine.id.as_str(), "debian" | "ubuntu");
     if !packages.is_empty() && (!supported || !(machine.root || machine.sudo)) {
-        let commands: String = plan.steps.iter().map(|step| format!("{}\n", step.action)).collect();
+        // The rest makes files that are to be this user's.
+        let plan = if supported { root_plan(context, &machine, flags.tests)? } else { plan };
+        let admit = admit(&machine).filter(|_| supported).map(Action::Run);
+        let actions = plan.steps.iter().map(|step| &step.action).chain(&admit);
+        let commands: String = actions.map(|action| format!("{action}\n")).collect();
         print!("{commands}");
         let (why, help) = if supported {
             (
                 "this user is not root, and there is no sudo".to_owned(),
-                "have root run the commands above, then try again",
+                "have root run the commands above in this folder, then try again",
             )
         } else {
             let help = "install the packages named above with this system's own tools, then try again";
@@ -382,11 +410,7 @@ pub fn run(context: &Context, flags: &flags::Setup) -> Result<()> {
         };
         return Err(Fault::new(Kind::Unavailable, format!("setup: nothing was done: {why}")).help(help).into());
     }
-    context.exec.run(&plan)?;
-    if !machine.root && !machine.systemd {
-        context.note("to use docker without sudo: sudo usermod --append --groups docker $USER, then log in again");
-    }
-    Ok(())
+    context.exec.run(&plan).map(|_| ())
 }
 
 #[cfg(test)]

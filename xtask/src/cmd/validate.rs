@@ -3,7 +3,7 @@
 use super::Context;
 use crate::{
     error::{Fault, Kind},
-    flags,
+    flags, interrupt,
     plan::{Action, Plan, Step},
     project::{Image, ImageName, Project},
     tools::docker::{self, Compose},
@@ -128,6 +128,10 @@ pub fn validate(context: &Context, project: &Project, names: &[ImageName]) -> Re
     let _claims = context.claim("validate", images.iter().map(|(image, _)| &image.name))?;
     let ids = images.iter().map(|(image, _)| id(context, image)).collect::<Result<Vec<_>>>()?;
     let result = context.exec.run(&plan);
+    if interrupt::interrupted() {
+        // The engine can't be asked any more which images it was that passed.
+        return result.map(|_| ());
+    }
     // After a failure too: the others may have passed, and where the report is helps with the one that hasn't.
     let mut moved = Vec::new();
     for ((image, _), before) in images.iter().zip(ids) {

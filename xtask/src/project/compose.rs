@@ -6,9 +6,9 @@
 use super::vars::Vars;
 use crate::error::Fault;
 use anyhow::{Context as _, Result};
-use serde::{Deserialize, Deserializer, de};
+use serde::Deserialize;
 use serde_yaml::{Mapping, Value};
-use std::{collections::BTreeMap, fmt, path::Path};
+use std::{collections::BTreeMap, path::Path};
 
 /// The services of one compose file, in the order they are written.
 #[derive(Debug, Clone)]
@@ -17,25 +17,19 @@ pub struct ComposeFile {
 }
 
 /// One service, its variables replaced.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone)]
 pub struct Service {
-    #[serde(skip)]
     pub name: String,
     pub image: Option<String>,
     pub build: Option<Build>,
-    #[serde(default)]
     pub profiles: Vec<String>,
-    #[serde(default)]
-    pub ports: Vec<Port>,
-    #[serde(rename = "x-core-images")]
+    /// The published ports, as they are inside the container.
+    pub ports: Vec<u16>,
     pub about: Option<About>,
-    /// Only to refuse it.
-    extends: Option<Value>,
 }
 
 /// The part of `build:` that makes edges and stages.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(from = "RawBuild")]
+#[derive(Debug, Clone)]
 pub struct Build {
     pub context: String,
     pub dockerfile: Option<String>,
@@ -49,73 +43,6 @@ pub struct Build {
 pub struct About {
     pub description: String,
     pub hardware: String,
-}
-
-/// A published port: the one inside the container.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Port(pub u16);
-
-#[derive(Deserialize)]
-struct RawBuild {
-    context: String,
-    dockerfile: Option<String>,
-    target: Option<String>,
-    #[serde(default)]
-    args: Args,
-}
-
-impl From<RawBuild> for Build {
-    fn from(raw: RawBuild) -> Build {
-        Build { context: raw.context, dockerfile: raw.dockerfile, target: raw.target, args: raw.args.0 }
-    }
-}
-
-/// `args:` as a mapping or as a list of `NAME=value`.
-#[derive(Default)]
-struct Args(BTreeMap<String, String>);
-
-impl<'de> Deserialize<'de> for Args {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Args, D::Error> {
-        let wrong = |what: &dyn fmt::Display| de::Error::custom(format!("build.args: {what}"));
-        let args = match Value::deserialize(deserializer)? {
-            Value::Mapping(map) => map
-                .into_iter()
-                .map(|(key, value)| match (key, scalar(&value)) {
-                    (Value::String(key), Some(value)) => Ok((key, value)),
-                    _ => Err(wrong(&"names and plain values only")),
-                })
-                .collect::<Result<_, _>>()?,
-            Value::Sequence(list) => list
-                .iter()
-                .map(|item| match item {
-                    Value::String(item) => {
-                        let (key, value) = item.split_once('=').unwrap_or((item, ""));
-                        Ok((key.to_owned(), value.to_owned()))
-                    }
-                    _ => Err(wrong(&"NAME=value only")),
-                })
-                .collect::<Result<_, _>>()?,
-            _ => return Err(wrong(&"a mapping or a list")),
-        };
-        Ok(Args(args))
-    }
-}
-
-impl<'de> Deserialize<'de> for Port {
-    /// Short syntax `[[ip:]host:]container[/protocol]`, or the long one's `target`.
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Port, D::Error> {
-        let value = Value::deserialize(deserializer)?;
-        let text = match &value {
-            Value::Mapping(map) => map.get("target").and_then(scalar),
-            other => scalar(other),
-        };
-        text.as_deref()
-            .and_then(|text| text.rsplit(':').next())
-            .and_then(|text| text.split('/').next())
-            .and_then(|port| port.parse().ok())
-            .map(Port)
-            .ok_or_else(|| de::Error::custom("ports: one container port an entry, please; no ranges"))
-    }
 }
 
 fn scalar(value: &Value) -> Option<String> {
@@ -158,33 +85,100 @@ impl ComposeFile {
 
 fn parse_service(path: &Path, text: &str, name: &Value, service: &Value, vars: &Vars) -> Result<Service> {
     let name = scalar(name).unwrap_or_default();
-    let fault = |keys: &[&str], what: String| {
-        let keys: Vec<&str> = ["services", &name].into_iter().chain(keys.iter().copied()).collect();
-        Fault::project(format!("reading {}{}: service {name}: {what}", path.display(), at(line_of(text, &keys))))
+    let line = |key: &str| {
+        let keys = ["services", name.as_str(), key];
+        line_of(text, if key.is_empty() { &keys[..2] } else { &keys[..] })
+    };
+    // Where in the service, and what is wrong there.
+    let fault = |key: &str, what: String| {
+        let subject = if key.is_empty() { String::new() } else { format!("{key}: ") };
+        Fault::project(format!("reading {}{}: service {name}: {subject}{what}", path.display(), at(line(key))))
     };
     let Value::Mapping(service) = service else {
-        return Err(fault(&[], "no mapping".to_owned()).into());
+        return Err(fault("", "no mapping".to_owned()).into());
     };
-    // Only what is planned with is copied and interpolated: a family of thousands stays quick.
-    let mut known = Mapping::new();
-    for key in ["image", "build", "profiles", "ports", "x-core-images", "extends"] {
-        let Some(value) = service.get(key) else { continue };
-        let mut value = value.clone();
-        interpolate_all(&mut value, vars).map_err(|e| {
-            fault(&[key], format!("{key}: {e}")).help("set the variable in the environment or in .env, then try again")
-        })?;
-        known.insert(key.into(), value);
+    if service.contains_key("extends") {
+        return Err(refused(path, line("extends"), "extends").into());
     }
-    // A build may be just its context.
-    if let Some(Value::String(context)) = known.get("build").cloned() {
-        known.insert("build".into(), Value::Mapping(Mapping::from_iter([("context".into(), context.into())])));
+    let reader = Reader { vars };
+    let read = |key: &'static str| reader.text(service, key).map_err(|what| fault(key, what));
+    let ports = reader.list(service, "ports").and_then(|ports| ports.iter().map(container_port).collect());
+    let about = service.get("x-core-images").map(|about| {
+        let about = serde_yaml::from_value(about.clone());
+        about.map_err(|e| fault("x-core-images", e.to_string()))
+    });
+    Ok(Service {
+        image: read("image")?,
+        build: service
+            .get("build")
+            .map(|build| reader.build(build))
+            .transpose()
+            .map_err(|what| fault("build", what))?,
+        profiles: reader.list(service, "profiles").map_err(|what| fault("profiles", what))?,
+        ports: ports.map_err(|what| fault("ports", what))?,
+        about: about.transpose()?,
+        name,
+    })
+}
+
+/// Reads what is planned with, and replaces the variables in just that: a family of thousands stays quick.
+struct Reader<'a> {
+    vars: &'a Vars,
+}
+
+impl Reader<'_> {
+    fn replaced(&self, value: &Value) -> Result<String, String> {
+        let text = scalar(value).ok_or("a plain value is wanted")?;
+        if text.contains('$') { self.vars.interpolate(&text).map_err(|e| e.to_string()) } else { Ok(text) }
     }
-    let mut parsed: Service = serde_yaml::from_value(Value::Mapping(known)).map_err(|e| fault(&[], e.to_string()))?;
-    if parsed.extends.is_some() {
-        return Err(refused(path, line_of(text, &["services", &name, "extends"]), "extends").into());
+
+    fn text(&self, map: &Mapping, key: &str) -> Result<Option<String>, String> {
+        map.get(key).map(|value| self.replaced(value)).transpose()
     }
-    parsed.name = name;
-    Ok(parsed)
+
+    /// A list of plain values; of a mapping in it, a port's long form, its `target`.
+    fn list(&self, map: &Mapping, key: &str) -> Result<Vec<String>, String> {
+        let items = match map.get(key) {
+            None => return Ok(Vec::new()),
+            Some(Value::Sequence(items)) => items,
+            Some(_) => return Err("a list is wanted".to_owned()),
+        };
+        items
+            .iter()
+            .map(|item| self.replaced(item.as_mapping().and_then(|item| item.get("target")).unwrap_or(item)))
+            .collect()
+    }
+
+    fn build(&self, build: &Value) -> Result<Build, String> {
+        let Value::Mapping(build) = build else {
+            return Ok(Build { context: self.replaced(build)?, dockerfile: None, target: None, args: BTreeMap::new() });
+        };
+        let args = match build.get("args") {
+            None => BTreeMap::new(),
+            Some(Value::Mapping(args)) => {
+                let arg = |(key, value): (&Value, &Value)| Ok((scalar(key).unwrap_or_default(), self.replaced(value)?));
+                args.iter().map(arg).collect::<Result<_, String>>()?
+            }
+            Some(_) => {
+                let split = |arg: String| {
+                    arg.split_once('=').map_or((arg.clone(), String::new()), |(k, v)| (k.to_owned(), v.to_owned()))
+                };
+                self.list(build, "args")?.into_iter().map(split).collect()
+            }
+        };
+        Ok(Build {
+            context: self.text(build, "context")?.ok_or("no context:")?,
+            dockerfile: self.text(build, "dockerfile")?,
+            target: self.text(build, "target")?,
+            args,
+        })
+    }
+}
+
+/// The last part of `[[ip:]host:]container[/protocol]`.
+fn container_port(text: &String) -> Result<u16, String> {
+    let port = text.rsplit(':').next().and_then(|text| text.split('/').next());
+    port.and_then(|port| port.parse().ok()).ok_or_else(|| format!("'{text}' names no single container port"))
 }
 
 fn refused(path: &Path, line: Option<usize>, key: &str) -> Fault {
@@ -194,16 +188,6 @@ fn refused(path: &Path, line: Option<usize>, key: &str) -> Fault {
         at(line)
     ))
     .help("write the service out, or share its parts with YAML anchors (`x-…: &name` and `<<: *name`)")
-}
-
-fn interpolate_all(value: &mut Value, vars: &Vars) -> Result<(), super::interpolate::TemplateError> {
-    match value {
-        Value::String(text) if text.contains('$') => *text = vars.interpolate(text)?,
-        Value::Sequence(items) => items.iter_mut().try_for_each(|item| interpolate_all(item, vars))?,
-        Value::Mapping(map) => map.values_mut().try_for_each(|item| interpolate_all(item, vars))?,
-        _ => {}
-    }
-    Ok(())
 }
 
 /// `:LINE`, or nothing.
@@ -253,7 +237,7 @@ mod tests {
         .unwrap();
         let a = &file.services[0];
         assert_eq!((a.name.as_str(), a.image.as_deref()), ("a", Some("r.io/a:1")));
-        assert_eq!(a.ports, [Port(8000), Port(9)]);
+        assert_eq!(a.ports, [8000, 9]);
         let build = a.build.as_ref().unwrap();
         assert_eq!(build.args, [("B", "x"), ("N", "")].map(|(k, v)| (k.to_owned(), v.to_owned())).into());
     }
@@ -267,13 +251,153 @@ mod tests {
                 "docker-compose.dev.yaml:3: service a: image: required variable X is missing a value: set it",
             ),
             ("services:\n  a:\n    image: b\n    extends: {service: c}\n", "docker-compose.dev.yaml:4: `extends`"),
-            ("services:\n  a:\n    x-core-images: {descriptoin: b}\n", "docker-compose.dev.yaml:2: service a: "),
+            (
+                "services:\n  a:\n    x-core-images: {descriptoin: b}\n",
+                "docker-compose.dev.yaml:3: service a: x-core-images: unknown field `descriptoin`",
+            ),
             ("include: [x]\nservices: {}\n", "docker-compose.dev.yaml:1: `include`"),
             ("[]", "no mapping"),
             ("services: []", "no mapping `services:`"),
         ] {
             let error = format!("{:#}", parse(text).unwrap_err());
             assert!(error.contains(expected), "{error}");
+        }
+    }
+
+    /// What `docker compose config` makes of a file. (It leaves out inactive profiles, so all are active here.)
+    fn config(folder: &Path, file: &str, env: &[(&str, &str)]) -> serde_json::Value {
+        let output = std::process::Command::new("docker")
+            .args([
+                "compose",
+                "--file",
+                file,
+                "--project-directory",
+                ".",
+                "--profile",
+                "*",
+                "config",
+                "--format",
+                "json",
+            ])
+            .current_dir(folder)
+            .env_clear()
+            .envs(std::env::vars_os().filter(|(name, _)| name == "PATH" || name == "HOME"))
+            .envs(env.iter().copied())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    #[test]
+    #[ignore = "needs docker compose: cargo xtask setup"]
+    fn both_files_are_read_as_compose_reads_them() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let environments: [&[(&str, &str)]; 4] = [
+            &[],
+            &[("IMAGE_TAG", "7"), ("TARGET_BUILD_STAGE", "production"), ("PORT", "9000")],
+            &[("BASE_IMAGE_TAG", "5"), ("AWS_REGION", "eu-west-1"), ("AWS_ACCOUNT_ID", "123456789012"), ("PORT", "")],
+            &[
+                ("REGISTRY", "localhost:5000"),
+                ("IMAGE_TAG", ""),
+                ("DEBIAN_IMAGE", "debian:13"),
+                ("PLATFORM", "linux/arm64"),
+            ],
+        ];
+        for (file, env) in
+            ["docker-compose.dev.yaml", "docker-compose.ci.yaml"].iter().flat_map(|f| environments.map(|e| (f, e)))
+        {
+            let process = env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+            let vars = Vars { process, ..Vars::default() };
+            let text = std::fs::read_to_string(root.join(file)).unwrap();
+            let ours = ComposeFile::parse(Path::new(file), &text, &vars).unwrap();
+            let theirs = config(root, file, env);
+            let services = theirs["services"].as_object().unwrap();
+            assert_eq!(ours.services.len(), services.len());
+            for service in &ours.services {
+                let theirs = &services[&service.name];
+                let at = format!("{file} {env:?} {}", service.name);
+                assert_eq!(service.image.as_deref(), theirs["image"].as_str(), "{at}");
+                let list = |key: &str| theirs[key].as_array().cloned().unwrap_or_default();
+                assert_eq!(service.profiles, list("profiles"), "{at}");
+                let ports: Vec<u64> = list("ports").iter().map(|port| port["target"].as_u64().unwrap()).collect();
+                assert_eq!(service.ports.iter().copied().map(u64::from).collect::<Vec<_>>(), ports, "{at}");
+                let Some(build) = &service.build else {
+                    assert!(theirs.get("build").is_none(), "{at}");
+                    continue;
+                };
+                assert_eq!(build.target.as_deref(), theirs["build"]["target"].as_str(), "{at}");
+                let context = root.join(build.context.trim_start_matches("./"));
+                assert_eq!(theirs["build"]["context"].as_str(), context.to_str(), "{at}");
+                assert_eq!(serde_json::to_value(&build.args).unwrap(), theirs["build"]["args"], "{at}");
+            }
+        }
+    }
+
+    /// Templates out of the grammar's own pieces, valid and not, in a fixed pseudo-random order.
+    fn templates(count: usize) -> Vec<String> {
+        let pieces = [
+            "${",
+            "}",
+            "$",
+            "$$",
+            "SET",
+            "EMPTY",
+            "UNSET",
+            ":-",
+            "-",
+            ":+",
+            "+",
+            "a",
+            "/",
+            "${SET}",
+            "${UNSET:-",
+            "{",
+            ":",
+            " ",
+        ];
+        let mut state: u64 = 20_261_122;
+        let mut next = |bound: usize| {
+            // Knuth's MMIX generator.
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            usize::try_from(state >> 33).unwrap() % bound
+        };
+        (0..count).map(|_| (0..=next(7)).map(|_| pieces[next(pieces.len())]).collect()).collect()
+    }
+
+    #[test]
+    #[ignore = "needs docker compose: cargo xtask setup"]
+    fn templates_are_read_as_compose_reads_them() {
+        let folder = xshell::Shell::new().unwrap().create_temp_dir().unwrap();
+        let env = [("SET", "set"), ("EMPTY", "")];
+        let process = env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let vars = Vars { process, ..Vars::default() };
+        let write = |templates: &[&String]| {
+            let args: Vec<String> = templates.iter().map(|t| format!("        - 'A={t}|'\n")).collect();
+            let services: String = args
+                .iter()
+                .enumerate()
+                .map(|(i, arg)| format!("  s{i}:\n    build:\n      context: .\n      args:\n{arg}"))
+                .collect();
+            std::fs::write(folder.path().join("c.yaml"), format!("services:\n{services}")).unwrap();
+        };
+        let (valid, invalid): (Vec<_>, Vec<_>) = templates(600).into_iter().partition(|t| vars.interpolate(t).is_ok());
+        assert!(valid.len() > 100 && invalid.len() > 60);
+        write(&valid.iter().collect::<Vec<_>>());
+        let theirs = config(folder.path(), "c.yaml", &env);
+        for (i, template) in valid.iter().enumerate() {
+            // Its output is a compose file again, so a dollar sign is doubled.
+            let theirs = theirs["services"][format!("s{i}")]["build"]["args"]["A"].as_str().unwrap().replace("$$", "$");
+            assert_eq!(format!("{}|", vars.interpolate(template).unwrap()), theirs, "{template}");
+        }
+        for template in invalid.iter().take(60) {
+            write(&[template]);
+            let output = std::process::Command::new("docker")
+                .args(["compose", "--file", "c.yaml", "config"])
+                .current_dir(folder.path())
+                .output()
+                .unwrap();
+            assert!(!output.status.success(), "compose takes '{template}'");
         }
     }
 }

@@ -51,10 +51,12 @@ pub fn interpolate(template: &str, lookup: &dyn Fn(&str) -> Option<String>) -> R
             &braced[end + 1..]
         } else {
             let (name, tail) = split_name(after);
+            // What can't begin a variable stays as it is.
             if name.is_empty() {
-                return Err(TemplateError::Invalid(template.to_owned()));
+                out.push('$');
+            } else {
+                out.push_str(&lookup(name).unwrap_or_default());
             }
-            out.push_str(&lookup(name).unwrap_or_default());
             tail
         };
     }
@@ -151,6 +153,8 @@ mod tests {
             ("${UNSET:-${SET:-x}-${EMPTY:-y}}/z", "set-y/z"),
             ("${UNSET:-a:-b}", "a:-b"),
             ("${UNSET:-}", ""),
+            ("$", "$"),
+            ("a $ $1", "a $ $1"),
         ] {
             assert_eq!(interpolate(template, &lookup).as_deref(), Ok(expected), "{template}");
         }
@@ -158,7 +162,7 @@ mod tests {
 
     #[test]
     fn refused() {
-        for template in ["$", "a $ b", "${", "${SET", "${1A}", "${SET!x}", "${}", "${ SET}"] {
+        for template in ["${", "${SET", "${1A}", "${SET!x}", "${}", "${ SET}"] {
             assert!(matches!(interpolate(template, &lookup), Err(TemplateError::Invalid(_))), "{template}");
         }
         for template in ["${UNSET?say $SET}", "${EMPTY:?say $SET}"] {

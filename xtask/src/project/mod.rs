@@ -230,7 +230,7 @@ impl Project {
                 about: service.about.clone(),
                 helper: service.profiles.iter().any(|profile| profile == TOOLS_PROFILE),
                 suite: services.contains_key(suite.as_str()).then_some(suite),
-                ports: service.ports.iter().map(|port| port.0).collect(),
+                ports: service.ports.clone(),
                 name,
             });
         }

@@ -106,9 +106,10 @@ pub fn image_id(image: &ImageRef) -> Invocation {
     Invocation::new("docker", ["image", "inspect", "--format", "{{.Id}}", &image.to_string()])
 }
 
-/// Every image in the engine that this filter finds, a JSON object a line.
-pub fn list_images() -> Invocation {
-    Invocation::new("docker", ["image", "ls", "--no-trunc", "--format", "json"])
+/// What the engine has of these, as one JSON list; those that it doesn't have are left out (and the exit code is 1).
+pub fn inspect_all(images: &[&ImageRef]) -> Invocation {
+    let references = images.iter().map(ToString::to_string);
+    Invocation::new("docker", ["image", "inspect"].map(str::to_owned).into_iter().chain(references))
 }
 
 /// The images that are, or are built on, a stand-in.
