@@ -4,6 +4,7 @@ use crate::{
     error::{Fault, Kind},
     interrupt::{self, Group},
     plan::{Action, EnvValue, Invocation, Plan, Probe, Step},
+    project::{coupling::pins_of, lockfile::Lockfile, pyproject::Pyproject},
     tools::diagnose,
     ui::{Style, Ui, duration},
 };
@@ -16,6 +17,7 @@ use std::{
         fs::PermissionsExt as _,
         process::{CommandExt as _, ExitStatusExt as _},
     },
+    path::Path,
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Mutex, PoisonError, mpsc},
     thread,
@@ -73,7 +75,16 @@ impl Executor {
     ///
     /// # Errors
     /// The first failure, after all has ended; the others were shown.
-    pub fn run(&self, plan: &Plan) -> Result<Vec<Outcome>> {
+    pub fn run(&self, plan: &Plan) -> Result<()> {
+        let first = self.run_all(plan)?.into_iter().find_map(|outcome| match outcome {
+            Outcome::Failed(fault) => Some(fault),
+            _ => None,
+        });
+        first.map_or(Ok(()), |fault| Err(fault.into()))
+    }
+
+    /// Like `run`, with how each step ended; only an interrupt is an error.
+    pub fn run_all(&self, plan: &Plan) -> Result<Vec<Outcome>> {
         let parallel = self.jobs > 1 && !plan.is_chain();
         let mut outcomes: Vec<Option<Outcome>> = vec![None; plan.steps.len()];
         let mut started = vec![false; plan.steps.len()];
@@ -120,11 +131,7 @@ impl Executor {
         if interrupt::interrupted() {
             return Err(Fault::new(Kind::Interrupted, "interrupted; what was begun is stopped and cleaned up").into());
         }
-        match outcomes.iter().find_map(|outcome| if let Outcome::Failed(fault) = outcome { Some(fault) } else { None })
-        {
-            Some(fault) => Err(fault.clone().into()),
-            None => Ok(outcomes),
-        }
+        Ok(outcomes)
     }
 
     #[expect(clippy::unused_self, reason = "what spawns belongs to the executor")]
@@ -242,6 +249,13 @@ impl Executor {
         }
     }
 
+    /// Runs a tool that may ask something on the terminal, which only the process group in front may: ours.
+    pub fn ask(&self, run: &Invocation) -> Result<()> {
+        self.ui.line(&self.ui.paint(Style::Dim, &format!("$ {run}")));
+        let status = command(run)?.stdout(std::io::stderr()).status().with_context(|| format!("running `{run}`"))?;
+        if status.success() { Ok(()) } else { Err(failure(run, code_of(status), "", false).into()) }
+    }
+
     /// Does one action. The outer error is one of ours, the inner one a tool's, with its last lines.
     fn act(&self, action: &Action, sink: &Sink, suite: bool) -> Result<Result<Outcome, (Fault, String)>> {
         let holds = |probe: &Probe| -> Result<bool> {
@@ -262,6 +276,7 @@ impl Executor {
             }
             Action::Pipe(from, to) => return self.pipe(from, to, sink),
             Action::Stage { .. }
+            | Action::Couple { .. }
             | Action::Replace { .. }
             | Action::Write { .. }
             | Action::Remove(_)
@@ -387,8 +402,9 @@ impl Executor {
                 Outcome::Done => self.ui.paint(Style::Good, &format!("✓ {} ({})", step.title, duration(*time))),
                 Outcome::Present => self.ui.paint(Style::Dim, &format!("✓ {}: there already", step.title)),
                 Outcome::PassedOver => self.ui.paint(Style::Dim, &format!("· {} failed, went on without", step.title)),
-                Outcome::Failed(_) => {
-                    self.ui.paint(Style::Bad, &format!("✗ {} failed ({})", step.title, duration(*time)))
+                Outcome::Failed(fault) => {
+                    let what = format!("✗ {} failed ({}): {}", step.title, duration(*time), fault.what);
+                    self.ui.paint(Style::Bad, &what)
                 }
                 Outcome::NotRun => self.ui.paint(Style::Dim, &format!("· {} not run", step.title)),
             };
@@ -463,12 +479,14 @@ fn touch(action: &Action) -> Result<()> {
                 fs::copy(file, &copy).with_context(|| format!("copying {} to {}", file.display(), copy.display()))?;
             }
         }
-        Action::Replace { from, to } => {
-            fs::rename(from, to)
-                .with_context(|| format!("putting {} in the place of {}", from.display(), to.display()))?;
-            if let Some(folder) = from.parent() {
-                fs::remove_dir_all(folder).with_context(|| format!("removing {}", folder.display()))?;
+        Action::Couple { base, pyproject } => couple(base, pyproject)?,
+        Action::Replace { files, from, to } => {
+            for file in files {
+                let (from, to) = (from.join(file), to.join(file));
+                fs::rename(&from, &to)
+                    .with_context(|| format!("putting {} in the place of {}", from.display(), to.display()))?;
             }
+            fs::remove_dir_all(from).with_context(|| format!("removing {}", from.display()))?;
         }
         Action::Remove(dir) if !dir.exists() => {}
         Action::Remove(dir) => fs::remove_dir_all(dir).with_context(|| format!("removing {}", dir.display()))?,
@@ -487,4 +505,17 @@ fn touch(action: &Action) -> Result<()> {
         Action::Run(_) | Action::Unless(..) | Action::Either(..) | Action::Pipe(..) => {}
     }
     Ok(())
+}
+
+/// Writes the pins of the lock `base` into the file `pyproject`, where they aren't there yet.
+pub fn couple(base: &Path, pyproject: &Path) -> Result<()> {
+    let read = |path: &Path| fs::read_to_string(path).with_context(|| format!("reading {}", path.display()));
+    let lock = Lockfile::parse(base, &read(base)?)?;
+    let before = read(pyproject)?;
+    let parsed = Pyproject::parse(pyproject, &before)?;
+    let after = parsed.with_pins(&pins_of(&lock, &parsed.exceptions()?))?;
+    if after == before {
+        return Ok(());
+    }
+    fs::write(pyproject, after).with_context(|| format!("writing {}", pyproject.display()))
 }

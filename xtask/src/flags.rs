@@ -3,7 +3,7 @@
 use crate::project::Environment;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, builder::BoolishValueParser};
 use clap_complete::engine::ArgValueCandidates;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf};
 
 /// Locks, builds, validates and publishes the core-images family.
 ///
@@ -55,6 +55,9 @@ pub enum Command {
     Check(Check),
     /// Run every check and test, build and validate the family: what CI runs
     Ci(Ci),
+    /// Write a base's pins into a pyproject.toml, as lock does before it resolves
+    #[command(hide = true)]
+    Couple(Couple),
     /// Print a completion script for `cargo xtask`
     ///
     /// For example in ~/.bashrc: source <(cargo xtask completions bash)
@@ -84,8 +87,25 @@ pub struct Lock {
     #[command(flatten)]
     pub images: Images,
     /// Change nothing; fail where a lock is not fresh for its pyproject.toml
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["update", "with_dependents"])]
     pub check: bool,
+    /// Lock what stands on them as well, so that a change flows through the family
+    #[arg(long)]
+    pub with_dependents: bool,
+    /// Take the newest versions that fit, of everything or of --update=PACKAGE,…
+    #[arg(long, value_name = "PACKAGE", num_args = 0.., require_equals = true, value_delimiter = ',')]
+    pub update: Option<Vec<String>>,
+    /// Print what changed as Markdown, for a pull request
+    #[arg(long, conflicts_with_all = ["check", "json"])]
+    pub markdown: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Couple {
+    /// The base's poetry.lock
+    pub base: PathBuf,
+    /// The pyproject.toml to write the pins into
+    pub pyproject: PathBuf,
 }
 
 #[derive(Debug, Args)]

@@ -51,6 +51,7 @@ fn run(cli: Cli, ui: Ui) -> anyhow::Result<()> {
         Command::List => cmd::list::run(&context),
         Command::Check(flags) => cmd::check::run(&context, &flags),
         Command::Ci(flags) => cmd::ci::run(&context, &flags),
+        Command::Couple(flags) => exec::couple(&flags.base, &flags.pyproject),
         Command::Completions { shell } => cmd::completions::run(shell),
     };
     match interrupt::interrupted() {

@@ -44,6 +44,12 @@ pub fn plan(project: &Project, compose: &Compose, wanted: &[ImageName], anew: An
     Ok(plan)
 }
 
+/// The images that a plan works on. Helpers are left out: the engine itself sees to it that two builds of one are one.
+pub fn claimed<'a>(project: &'a Project, plan: &'a Plan) -> impl Iterator<Item = &'a ImageName> {
+    let images = plan.steps.iter().filter_map(|step| step.image.as_ref());
+    images.filter(|name| project.image(name).is_ok_and(|image| !image.helper))
+}
+
 pub fn run(context: &Context, flags: &flags::Build) -> Result<()> {
     let project = context.project()?;
     let mut wanted = flags.images.of(&project)?;
@@ -56,7 +62,7 @@ pub fn run(context: &Context, flags: &flags::Build) -> Result<()> {
         return Ok(());
     }
     context.require(&[])?;
-    let _claims = context.claim("build", plan.steps.iter().filter_map(|step| step.image.as_ref()))?;
+    let _claims = context.claim("build", claimed(&project, &plan))?;
     context.exec.run(&plan)?;
     Ok(())
 }

@@ -4,7 +4,11 @@ use super::{Context, readme};
 use crate::{
     error::Fault,
     flags,
-    project::{Environment, Image, Project, compose::line_of},
+    project::{
+        Environment, Image, Project,
+        compose::line_of,
+        family::{self, Finding},
+    },
     tools::docker::STAGE_LABEL,
 };
 use anyhow::{Context as _, Result};
@@ -12,12 +16,6 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 /// What every image's folder holds besides its Dockerfile.
 const FILES: [&str; 3] = [".dockerignore", "README.md", "tests"];
-
-/// Something that breaks a rule: where, and what.
-struct Finding {
-    place: String,
-    what: String,
-}
 
 /// Everything that is wrong between and behind the two projects.
 fn faults(context: &Context, dev: &Project, ci: &Project) -> Vec<Finding> {
@@ -50,6 +48,9 @@ fn faults(context: &Context, dev: &Project, ci: &Project) -> Vec<Finding> {
         faults.extend(folder_faults(context, dev, image));
     }
     faults.extend(stray_folders(context, dev));
+    let (members, unread) = family::members(dev);
+    faults.extend(unread);
+    faults.extend(family::findings(&members));
     faults
 }
 

@@ -142,7 +142,7 @@ pub fn run(context: &Context, flags: &flags::Deploy) -> Result<()> {
     let pushed = context.exec.run(&pushes(context, &project, &wanted));
     if interrupt::interrupted() {
         // What would be asked now is stopped as soon as it begins, and its silence proves nothing.
-        return pushed.map(|_| ());
+        return pushed;
     }
 
     // Also after a failure: what did arrive is there, and a person must know it.
@@ -157,7 +157,7 @@ pub fn run(context: &Context, flags: &flags::Deploy) -> Result<()> {
     let again =
         format!("run `cargo xtask deploy {}` again; what is there already is left alone", unconfirmed.join(" "));
     match (pushed, unconfirmed.is_empty()) {
-        (Ok(_), true) => Ok(()),
+        (Ok(()), true) => Ok(()),
         (Err(error), true) => Err(error),
         (Err(error), false) => {
             context.note(&format!("not in the registry: {}", unconfirmed.join(", ")));
@@ -170,7 +170,7 @@ pub fn run(context: &Context, flags: &flags::Deploy) -> Result<()> {
                 Err(error) => Err(error),
             }
         }
-        (Ok(_), false) => {
+        (Ok(()), false) => {
             let what =
                 format!("deploy: the registry doesn't confirm {} as this machine has it", unconfirmed.join(", "));
             Err(Fault::new(Kind::Unavailable, what).help(again).into())

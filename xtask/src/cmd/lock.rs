@@ -1,23 +1,45 @@
-//! `lock`: poetry resolves beside the image's folder, and the lock is put in its place when it is whole.
+//! `lock`: the base's pins, then poetry, beside the image's folder; what is whole is put in its place.
 
-use super::{Context, setup};
+use super::{Context, moves::Changes, setup};
 use crate::{
     error::{Fault, Kind},
+    exec::Outcome,
     flags,
     plan::{Action, EnvValue, Invocation, Plan, Probe, Step},
-    project::{Image, Project, pyproject},
+    project::{Image, ImageName, Project, coupling::normalised, lockfile::Lockfile, pyproject::Pyproject, python},
     tools::{
         docker::{self, Compose},
-        poetry::{self, Index, MIRROR},
+        poetry::{Index, MIRROR, Task},
     },
 };
-use anyhow::Result;
-use std::{fs, path::Path};
+use anyhow::{Context as _, Result};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 /// Where the helper that an image is built with mounts `images/`.
 const MOUNT: &str = "/images";
 /// Where `setup` notes the index that pip uses by default.
 pub const DEFAULT_INDEX: &str = "target/tools/index-url";
+const PYPROJECT: &str = "pyproject.toml";
+const LOCK: &str = "poetry.lock";
+
+/// An image with what its lock is made of.
+struct Locked<'a> {
+    image: &'a Image,
+    pyproject: Pyproject,
+    /// The image whose versions it keeps to.
+    base: Option<&'a Image>,
+    task: Task,
+}
+
+impl Locked<'_> {
+    fn lock(&self) -> PathBuf {
+        self.image.folder.join(LOCK)
+    }
+}
 
 /// The machine's own poetry, but for its arguments, and whether it is there.
 struct Host {
@@ -25,36 +47,35 @@ struct Host {
     there: bool,
 }
 
-/// A call of poetry, on the host and in the helper: they see the same folder under different paths.
-struct Call {
-    args: fn(&str) -> Vec<String>,
-    on_host: String,
-    in_helper: String,
+/// A service that runs poetry with the Python of the images that are built with it.
+struct Helper<'a> {
+    service: &'a ImageName,
+    container: String,
+    compose: &'a Compose,
 }
 
 /// The host's poetry where it has a Python that the image admits, else that of the helper which the image is built with.
-fn with_fitting_python(host: &Host, helper: Option<&Helper>, index: &Index, minors: &[u32], call: &Call) -> Action {
-    let on_host = index.apply(Invocation { args: (call.args)(&call.on_host), ..host.poetry.clone() });
+fn with_fitting_python(
+    host: &Host,
+    helper: Option<&Helper>,
+    index: &Index,
+    minors: &[u32],
+    (task, on_host, in_helper): (&Task, &str, &str),
+) -> Action {
+    let on_host = index.apply(Invocation { args: task.args(on_host), ..host.poetry.clone() });
     let Some(helper) = helper else {
         return Action::Run(on_host);
     };
-    let arguments = (call.args)(&call.in_helper);
+    let arguments = task.args(in_helper);
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let user = format!("{}:{}", nix::unistd::getuid(), nix::unistd::getgid());
-    let in_helper = index.apply(helper.compose.helper(&helper.service, &user, &helper.container, &arguments));
+    let in_helper = index.apply(helper.compose.helper(helper.service.as_str(), &user, &helper.container, &arguments));
     // Newest first: the one that an image most likely has.
     let Some(minor) = minors.last().filter(|_| host.there) else {
         return Action::Run(in_helper);
     };
     let probe = Probe { run: Invocation::new(&format!("python3.{minor}"), ["--version"]), prints: None };
     Action::Either(probe, on_host, in_helper)
-}
-
-/// A service that runs poetry with the Python of the images that are built with it.
-struct Helper<'a> {
-    service: String,
-    container: String,
-    compose: &'a Compose,
 }
 
 /// Where poetry is to look packages up.
@@ -68,80 +89,154 @@ fn index(context: &Context) -> Index {
     if context.has(DEFAULT_INDEX) { Index::FromFile(context.shown(DEFAULT_INDEX)) } else { Index::Default }
 }
 
-pub fn plan(context: &Context, project: &Project, images: &[&Image], check: bool) -> Result<Plan> {
+/// Bases first; an image is resolved when its base's lock is in place, and not at all when that failed.
+fn plan(context: &Context, project: &Project, images: &[Locked]) -> Result<Plan> {
     let compose = context.compose(project);
     let index = index(context);
     // Poetry makes an environment even to lock: not among the user's own.
     let environments = EnvValue::Text(context.shown("target/poetry").display().to_string());
     let poetry = Invocation::new::<String>(&context.program("poetry"), []).env("POETRY_VIRTUALENVS_PATH", environments);
-    let host =
-        Host { poetry: setup::trusting(context, "REQUESTS_CA_BUNDLE", poetry), there: context.is_there("poetry") };
-    let mut plan = Plan::default();
-    for image in images {
-        let name = &image.name;
-        let pyproject = image.folder.join("pyproject.toml");
-        let path = context.root.join(&pyproject);
-        let text = fs::read_to_string(&path).map_err(|e| Fault::project(format!("reading {}: {e}", path.display())))?;
-        let minors = pyproject::admitted_minors(&pyproject::requires_python(&path, &text)?);
+    let poetry = setup::trusting(context, "REQUESTS_CA_BUNDLE", poetry);
+    let host = Host { poetry, there: context.is_there("poetry") };
+    let mut plan = Plan { summary: images.len() > 1, ..Plan::default() };
+    let mut done: HashMap<&ImageName, usize> = HashMap::new();
+    for locked in images {
+        let (image, name) = (locked.image, &locked.image.name);
+        let minors = python::admitted_minors(locked.pyproject.requires_python()?);
         let helper = image.family_bases().find(|base| project.image(base).is_ok_and(|base| base.helper));
         let helper = helper.map(|service| Helper {
-            service: service.to_string(),
+            service,
             container: format!("{service}-{name}-{}", std::process::id()),
             compose: &compose,
         });
-        let poetry = |args, folder: &Path| {
+        let poetry = |folder: &Path| {
             let in_helper = Path::new(MOUNT).join(folder.strip_prefix("images").unwrap_or(folder));
             let (on_host, in_helper) = (context.shown(folder).display().to_string(), in_helper.display().to_string());
-            with_fitting_python(&host, helper.as_ref(), &index, &minors, &Call { args, on_host, in_helper })
+            with_fitting_python(&host, helper.as_ref(), &index, &minors, (&locked.task, &on_host, &in_helper))
         };
         let container = helper.as_ref().map(|helper| Action::Run(docker::remove_container(&helper.container)));
-        if check {
-            let mut step =
-                Step::new(format!("check the lock of {name}"), poetry(poetry::check, &image.folder)).image(name);
+        if locked.task == Task::Check {
+            let mut step = Step::new(format!("check the lock of {name}"), poetry(&image.folder)).image(name);
             step.rescue = container.into_iter().collect();
             plan.push(step);
             continue;
         }
         let beside = image.folder.join(".lock");
-        let files = ["pyproject.toml", "poetry.lock"].map(|file| image.folder.join(file));
+        let clean = Action::Remove(context.shown(&beside));
+        let mut last = locked.base.and_then(|base| done.get(&base.name)).copied();
+        let mut then = |title: String, action: Action, rescue: Vec<Action>| {
+            let mut step = Step::new(title, action).image(name);
+            // Only the tool itself can meet a transient error.
+            step.retry = rescue.len() > 1 || matches!(step.action, Action::Run(_) | Action::Either(..));
+            step.rescue = rescue;
+            step.after = last.into_iter().collect();
+            last = Some(plan.push(step));
+        };
+        let files = [PYPROJECT, LOCK].map(|file| image.folder.join(file));
         let files = files.into_iter().filter(|file| context.has(file)).map(|file| context.shown(file));
         let stage = Action::Stage { from: files.collect(), to: context.shown(&beside) };
-        let staged = plan.push(Step::new(format!("stage {name}"), stage));
-        let mut step = Step::new(format!("lock {name}"), poetry(poetry::lock, &beside)).image(name);
-        step.after = vec![staged];
-        step.retry = true;
-        step.rescue = container.into_iter().chain([Action::Remove(context.shown(&beside))]).collect();
-        let locked = plan.push(step);
-        let replace = Action::Replace {
-            from: context.shown(beside.join("poetry.lock")),
-            to: context.shown(image.folder.join("poetry.lock")),
+        then(format!("stage {name}"), stage, vec![clean.clone()]);
+        if let Some(base) = locked.base {
+            let (base, own) = (context.shown(base.folder.join(LOCK)), context.shown(beside.join(PYPROJECT)));
+            then(format!("couple {name}"), Action::Couple { base, pyproject: own }, vec![clean.clone()]);
+        }
+        then(format!("lock {name}"), poetry(&beside), container.into_iter().chain([clean.clone()]).collect());
+        let keep = Action::Replace {
+            files: [PYPROJECT, LOCK].map(str::to_owned).to_vec(),
+            from: context.shown(&beside),
+            to: context.shown(&image.folder),
         };
-        let mut step = Step::new(format!("keep the lock of {name}"), replace);
-        step.after = vec![locked];
-        plan.push(step);
+        then(format!("keep the lock of {name}"), keep, vec![clean]);
+        done.extend(last.map(|last| (name, last)));
     }
     Ok(plan)
 }
 
-pub fn run(context: &Context, flags: &flags::Lock) -> Result<()> {
-    let project = context.project()?;
-    let mut images = Vec::new();
-    for name in flags.images.of(&project)? {
-        let image = project.image(&name)?;
-        if !context.has(image.folder.join("pyproject.toml")) {
-            context.note(&format!("{name}: no {}/pyproject.toml, nothing to lock", image.folder.display()));
-        } else if flags.check && !context.has(image.folder.join("poetry.lock")) {
-            return Err(Fault::project(format!(
-                "checking the lock of {name}: no {}/poetry.lock",
-                image.folder.display()
-            ))
-            .help(format!("make it: `cargo xtask lock {name}`"))
-            .into());
-        } else {
-            images.push(image);
+/// What poetry is to do for an image, by the flags: a package is brought up where it isn't the base's to say.
+fn task(flags: &flags::Lock, named: bool, pyproject: &Pyproject, lock: Option<&Lockfile>) -> Task {
+    match &flags.update {
+        _ if flags.check => Task::Check,
+        Some(packages) if packages.is_empty() => Task::Regenerate,
+        Some(packages) if named => {
+            let (pins, installed) = (pyproject.pins(), lock.map(Lockfile::installed).unwrap_or_default());
+            let packages = packages.iter().map(|package| normalised(package));
+            let own = packages.filter(|p| !pins.contains_key(p) && installed.contains_key(p.as_str()));
+            let own: Vec<String> = own.collect();
+            if own.is_empty() { Task::Lock } else { Task::Update(own) }
+        }
+        _ => Task::Lock,
+    }
+}
+
+/// A lock as it is on disk; nothing where there is none, or none that can be read.
+fn lock_on_disk(context: &Context, image: &Image) -> Option<Lockfile> {
+    let path = image.folder.join(LOCK);
+    Lockfile::parse(&path, &fs::read_to_string(context.root.join(&path)).ok()?).ok()
+}
+
+/// The images to lock, bases first.
+fn images<'a>(context: &Context, project: &'a Project, flags: &flags::Lock) -> Result<Vec<Locked<'a>>> {
+    let named = flags.images.of(project)?;
+    let mut chosen = Vec::new();
+    let all: Vec<ImageName> = project.family().map(|image| image.name.clone()).collect();
+    // A base is coupled to before what keeps to it, whether or not it is built from it.
+    let mut waiting: Vec<Locked> = Vec::new();
+    for image in project.with_bases(&all)?.into_iter().filter(|image| !image.helper) {
+        let path = image.folder.join(PYPROJECT);
+        let text = match fs::read_to_string(context.root.join(&path)) {
+            Ok(text) => text,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                if named.contains(&image.name) {
+                    context.note(&format!("{}: no {}, nothing to lock", image.name, path.display()));
+                }
+                continue;
+            }
+            Err(e) => return Err(e).with_context(|| format!("reading {}", path.display())),
+        };
+        let pyproject = Pyproject::parse(&path, &text)?;
+        let base = project.coupled_to(image, &pyproject)?;
+        let task = task(flags, named.contains(&image.name), &pyproject, lock_on_disk(context, image).as_ref());
+        waiting.push(Locked { image, pyproject, base, task });
+    }
+    let mut placed: BTreeSet<ImageName> = BTreeSet::new();
+    let mut wanted: BTreeSet<ImageName> = BTreeSet::new();
+    while !waiting.is_empty() {
+        let ready = |locked: &Locked| locked.base.is_none_or(|base| placed.contains(&base.name));
+        let Some(at) = waiting.iter().position(ready).or_else(|| {
+            waiting.iter().position(|w| {
+                // Its base has no pyproject.toml of its own: nothing to wait for.
+                w.base.is_none_or(|base| !waiting.iter().any(|other| other.image.name == base.name))
+            })
+        }) else {
+            let names: Vec<&str> = waiting.iter().map(|locked| locked.image.name.as_str()).collect();
+            return Err(Fault::project(format!("coupled-to goes round in a circle among {}", names.join(", ")))
+                .help("change [tool.core-images] coupled-to in one of their pyproject.toml")
+                .into());
+        };
+        let locked = waiting.remove(at);
+        let name = &locked.image.name;
+        placed.insert(name.clone());
+        let follows = flags.with_dependents && locked.base.is_some_and(|base| wanted.contains(&base.name));
+        if named.contains(name) || follows {
+            wanted.insert(name.clone());
+            chosen.push(locked);
         }
     }
-    let plan = plan(context, &project, &images, flags.check)?;
+    Ok(chosen)
+}
+
+pub fn run(context: &Context, flags: &flags::Lock) -> Result<()> {
+    let project = context.project()?;
+    let images = images(context, &project, flags)?;
+    if flags.check
+        && let Some(locked) = images.iter().find(|locked| !context.has(locked.lock()))
+    {
+        let name = &locked.image.name;
+        return Err(Fault::project(format!("checking the lock of {name}: no {}", locked.lock().display()))
+            .help(format!("make it: `cargo xtask lock {name}`"))
+            .into());
+    }
+    let plan = plan(context, &project, &images)?;
     if context.shows(&plan)? || images.is_empty() {
         return Ok(());
     }
@@ -153,22 +248,101 @@ pub fn run(context: &Context, flags: &flags::Lock) -> Result<()> {
         .help("install them: `cargo xtask setup`")
         .into());
     }
-    let _claims = context.claim("lock", images.iter().map(|image| &image.name))?;
-    let before: Vec<_> =
-        images.iter().map(|image| fs::read(context.root.join(image.folder.join("poetry.lock"))).ok()).collect();
-    let result = context.exec.run(&plan);
-    if flags.check {
-        let names: Vec<&str> = images.iter().map(|image| image.name.as_str()).collect();
-        return result.map(|_| ()).map_err(|error| match error.downcast::<Fault>() {
-            Ok(fault) if fault.help.is_none() => fault.help(format!("`cargo xtask lock {}`", names.join(" "))).into(),
-            Ok(fault) => fault.into(),
-            Err(error) => error,
+    let _claims = context.claim("lock", images.iter().map(|locked| &locked.image.name))?;
+    let before: Vec<_> = images.iter().map(|locked| lock_on_disk(context, locked.image)).collect();
+    let outcomes = context.exec.run_all(&plan)?;
+    let failures = plan.steps.iter().zip(&outcomes).filter_map(|(step, outcome)| match outcome {
+        Outcome::Failed(fault) => Some((step, fault)),
+        _ => None,
+    });
+    let failures: Vec<Fault> = failures.map(|(step, fault)| explained(step, fault, &images)).collect();
+    if !flags.check {
+        let after = images.iter().map(|locked| lock_on_disk(context, locked.image));
+        let changes = images.iter().zip(before).zip(after).map(|((locked, before), after)| {
+            (locked.image.name.clone(), before.unwrap_or_default(), after.unwrap_or_default())
         });
+        let changes = Changes::of(changes);
+        changes.print(context, flags.markdown)?;
+        note_dependents(context, &project, &images, &changes)?;
     }
-    for (image, before) in images.iter().zip(before) {
-        let after = fs::read(context.root.join(image.folder.join("poetry.lock"))).ok();
-        let what = if after == before { "unchanged" } else { "changed" };
-        context.note(&format!("{}: {}/poetry.lock {what}", image.name, image.folder.display()));
+    match failures.split_first() {
+        None => Ok(()),
+        Some((first, others)) => {
+            for fault in others {
+                context.note(&format!("also: {}", fault.what));
+            }
+            Err(first.clone().into())
+        }
     }
-    result.map(|_| ())
+}
+
+/// Says what to lock next, where a change stopped half-way through the family.
+fn note_dependents(context: &Context, project: &Project, images: &[Locked], changes: &Changes) -> Result<()> {
+    let changed: Vec<ImageName> = changes.images().cloned().collect();
+    let mut stale = Vec::new();
+    for image in project.family().filter(|image| !images.iter().any(|locked| locked.image.name == image.name)) {
+        let Ok(text) = fs::read_to_string(context.root.join(image.folder.join(PYPROJECT))) else { continue };
+        let pyproject = Pyproject::parse(&image.folder.join(PYPROJECT), &text)?;
+        if project.coupled_to(image, &pyproject)?.is_some_and(|base| changed.contains(&base.name)) {
+            stale.push(image.name.as_str());
+        }
+    }
+    if !stale.is_empty() {
+        context.note(&format!(
+            "coupled to what changed, and stale now: {} (--with-dependents locks them too)",
+            stale.join(", ")
+        ));
+    }
+    Ok(())
+}
+
+/// A failure with what helps: for a clash, which pins of the base are in it, and the two ways out.
+fn explained(step: &Step, fault: &Fault, images: &[Locked]) -> Fault {
+    let Some(locked) = images.iter().find(|locked| step.image.as_ref() == Some(&locked.image.name)) else {
+        return fault.clone();
+    };
+    let name = &locked.image.name;
+    if locked.task == Task::Check {
+        let help = fault.help.clone().unwrap_or_else(|| format!("cargo xtask lock {name}"));
+        return Fault { what: format!("{name}: {}", fault.what), ..fault.clone() }.help(help);
+    }
+    let clash = fault.what.contains("version solving failed");
+    let Some(base) = locked.base.filter(|_| clash) else {
+        return Fault { what: format!("{name}: {}", fault.what), ..fault.clone() };
+    };
+    let reason = fault.what.split_once("Because").map_or(fault.what.as_str(), |(_, reason)| reason);
+    let held = held_in(reason, locked);
+    if held.is_empty() {
+        return Fault { what: format!("{name}: {}", fault.what), ..fault.clone() };
+    }
+    let packages: Vec<String> = held.iter().map(|(package, version)| format!("{package} {version}")).collect();
+    let first = held.keys().next().cloned().unwrap_or_default();
+    Fault {
+        what: format!(
+            "lock {name}: {} has {}, and {name} can't do with that: because{reason}",
+            base.name,
+            packages.join(", ")
+        ),
+        help: Some(format!(
+            "change {base} (`cargo xtask lock {base} --update={first} --with-dependents`) or what {name} requires; or let \
+             them differ: [tool.core-images.exceptions] {first} = \"<reason>\" in {folder}/{PYPROJECT}",
+            base = base.name,
+            folder = locked.image.folder.display()
+        )),
+        ..fault.clone()
+    }
+}
+
+/// The pinned packages that a resolver's explanation speaks of as pinned, with their versions.
+fn held_in(reason: &str, locked: &Locked) -> BTreeMap<String, String> {
+    let pins = locked.pyproject.pins();
+    let project = normalised(&locked.image.name.to_string());
+    let words: Vec<&str> = reason.split_whitespace().collect();
+    let held = words.windows(2).filter_map(|pair| {
+        let (package, version) =
+            (normalised(pair[0]), pair[1].trim_matches(['(', ')', ',', '.']).trim_start_matches('='));
+        let pinned = pins.get(&package)?.iter().any(|pin| pin.version == version);
+        (pinned && package != project).then(|| (package, version.to_owned()))
+    });
+    held.collect()
 }

@@ -1,6 +1,6 @@
 //! `login`: docker, to the registry of the compose file.
 
-use super::Context;
+use super::{Context, setup};
 use crate::{
     error::Fault,
     plan::{Action, Plan, Step},
@@ -16,7 +16,8 @@ const DEFAULT_REGION: &str = "us-east-1";
 pub fn action(context: &Context, project: &Project, registry: &str) -> Action {
     let region = aws::region_of(registry).or(project.vars.get("AWS_REGION").filter(|region| !region.is_empty()));
     let password = aws::get_login_password(&context.program("aws"), region.unwrap_or(DEFAULT_REGION));
-    Action::Pipe(password, docker::login(registry))
+    // Not AWS_CA_BUNDLE: this leaves a bundle of the user's own AWS configuration in force.
+    Action::Pipe(setup::trusting(context, "REQUESTS_CA_BUNDLE", password), docker::login(registry))
 }
 
 pub fn run(context: &Context) -> Result<()> {

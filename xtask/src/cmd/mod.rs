@@ -10,6 +10,7 @@ pub mod doctor;
 pub mod list;
 pub mod lock;
 pub mod login;
+pub mod moves;
 pub mod preflight;
 pub mod readme;
 pub mod setup;

@@ -410,7 +410,15 @@ pub fn run(context: &Context, flags: &flags::Setup) -> Result<()> {
         };
         return Err(Fault::new(Kind::Unavailable, format!("setup: nothing was done: {why}")).help(help).into());
     }
-    context.exec.run(&plan).map(|_| ())
+    // sudo's password, while there is somebody to type it: the steps run in the background of the terminal.
+    let answers = || context.exec.capture(&docker::engine_version()).is_ok_and(|output| output.success);
+    if !machine.root && machine.sudo && !(packages.is_empty() && answers()) {
+        context.exec.ask(&Invocation::new("sudo", ["--validate"])).map_err(|error| {
+            Fault::new(Kind::Unavailable, format!("setup: {error:#}"))
+                .help("run it where a password can be typed, or as root; --dry-run shows the commands")
+        })?;
+    }
+    context.exec.run(&plan)
 }
 
 #[cfg(test)]

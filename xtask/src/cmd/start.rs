@@ -30,7 +30,7 @@ pub fn run(context: &Context, flags: &flags::Start) -> Result<()> {
         return Ok(());
     }
     context.require(&[])?;
-    let _claims = context.claim("start", plan.steps.iter().filter_map(|step| step.image.as_ref()))?;
+    let _claims = context.claim("start", build::claimed(&project, &plan))?;
     context.exec.run(&plan)?;
     for port in &project.image(name)?.ports {
         println!("http://{}", context.exec.read(&compose.port(name, *port))?.replace("0.0.0.0", "127.0.0.1"));

@@ -130,15 +130,21 @@ pub fn validate(context: &Context, project: &Project, names: &[ImageName]) -> Re
     let result = context.exec.run(&plan);
     if interrupt::interrupted() {
         // The engine can't be asked any more which images it was that passed.
-        return result.map(|_| ());
+        return result;
     }
     // After a failure too: the others may have passed, and where the report is helps with the one that hasn't.
-    let mut moved = Vec::new();
+    let (mut moved, mut unreported) = (Vec::new(), Vec::new());
     for ((image, _), before) in images.iter().zip(ids) {
         let path = context.root.join(report(&image.name));
-        let Ok(junit) = fs::read_to_string(&path) else { continue };
+        let Ok(junit) = fs::read_to_string(&path) else {
+            unreported.push(&image.name);
+            continue;
+        };
         let counts = Counts::of(&junit);
         context.note(&format!("{}: {counts}  ({})", image.name, context.shown(report(&image.name)).display()));
+        if counts.tests == 0 {
+            unreported.push(&image.name);
+        }
         if counts.tests == 0 || counts.failures + counts.errors > 0 {
             continue;
         }
@@ -151,6 +157,12 @@ pub fn validate(context: &Context, project: &Project, names: &[ImageName]) -> Re
         write_record(&context.root, &passed)?;
     }
     result?;
+    if let Some(name) = unreported.first() {
+        let why = format!("validate {name}: the suite ended well, but reports no test in {}", report(name).display());
+        return Err(Fault::project(why)
+            .help(format!("see that {name}-tests passes --junitxml=/reports/junit.xml to pytest"))
+            .into());
+    }
     match moved.first() {
         None => Ok(()),
         Some(name) => Err(Fault::new(Kind::Busy, format!("validate {name}: the image was built anew meanwhile"))

@@ -45,8 +45,14 @@ pub enum Action {
         from: Vec<PathBuf>,
         to: PathBuf,
     },
-    /// Puts `from` in the place of `to` in one go, then removes the folder it was in.
+    /// Writes the pins of the lock `base`, as it is by then, into the file `pyproject`.
+    Couple {
+        base: PathBuf,
+        pyproject: PathBuf,
+    },
+    /// Puts `files` of the folder `from` in the place of those in `to`, each in one go, then removes `from`.
     Replace {
+        files: Vec<String>,
         from: PathBuf,
         to: PathBuf,
     },
@@ -197,9 +203,10 @@ impl fmt::Display for Action {
                 let to = path(to);
                 write!(f, "rm -rf {to} && mkdir -p {to} && cp {} {to}", from.join(" "))
             }
-            Action::Replace { from, to } => {
-                let folder = from.parent().map(|folder| quote(&folder.display().to_string())).unwrap_or_default();
-                write!(f, "mv {} {} && rm -r {folder}", path(from), path(to))
+            Action::Couple { base, pyproject } => write!(f, "cargo xtask couple {} {}", path(base), path(pyproject)),
+            Action::Replace { files, from, to } => {
+                let files: Vec<String> = files.iter().map(|file| path(&from.join(file))).collect();
+                write!(f, "mv {} {} && rm -r {}", files.join(" "), path(to), path(from))
             }
             Action::Remove(dir) => write!(f, "rm -rf {}", path(dir)),
             Action::Write { to, text } => {

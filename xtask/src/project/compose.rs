@@ -92,7 +92,12 @@ fn parse_service(path: &Path, text: &str, name: &Value, service: &Value, vars: &
     // Where in the service, and what is wrong there.
     let fault = |key: &str, what: String| {
         let subject = if key.is_empty() { String::new() } else { format!("{key}: ") };
-        Fault::project(format!("reading {}{}: service {name}: {subject}{what}", path.display(), at(line(key))))
+        let help = match what.starts_with("required variable") {
+            true => "set the variable in the environment or in .env, then try again",
+            false => "mend it, then run `cargo xtask check`",
+        };
+        let place = at(line(key));
+        Fault::project(format!("reading {}{place}: service {name}: {subject}{what}", path.display())).help(help)
     };
     let Value::Mapping(service) = service else {
         return Err(fault("", "no mapping".to_owned()).into());

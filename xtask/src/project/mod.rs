@@ -1,11 +1,15 @@
 //! The repository as a value: read from the compose files and the folders, checked, and never changed from here.
 
 pub mod compose;
+pub mod coupling;
 pub mod dockerfile;
+pub mod family;
 mod graph;
 pub mod image;
 pub mod interpolate;
+pub mod lockfile;
 pub mod pyproject;
+pub mod python;
 pub mod vars;
 
 use crate::error::{Fault, Kind};

@@ -1,28 +1,7 @@
-//! The part of an image's pyproject.toml that locking depends on.
-
-use crate::error::Fault;
-use std::path::Path;
+//! Which Pythons a version specifier admits.
 
 /// The newest minor version of Python 3 that is looked for on a machine.
 const NEWEST: u32 = 20;
-
-/// `requires-python` of the pyproject.toml at `path`.
-///
-/// # Errors
-/// Not TOML, with its line; or no such key.
-pub fn requires_python(path: &Path, text: &str) -> Result<String, Fault> {
-    let document: toml_edit::DocumentMut = text.parse().map_err(|e: toml_edit::TomlError| {
-        let line = e.span().map_or(String::new(), |span| format!(":{}", text[..span.start].matches('\n').count() + 1));
-        Fault::project(format!("reading {}{line}: {}", path.display(), e.message()))
-            .help("mend the TOML, then lock again")
-    })?;
-    let requires =
-        document.get("project").and_then(|project| project.get("requires-python")).and_then(|item| item.as_str());
-    requires.map(str::to_owned).ok_or_else(|| {
-        Fault::project(format!("reading {}: no requires-python under [project]", path.display()))
-            .help("say which Python the image has, for example requires-python = \">=3.13,<3.14\"")
-    })
-}
 
 /// The minor versions of Python 3 that a version specifier (PEP 440, as far as minors go) admits.
 pub fn admitted_minors(requires: &str) -> Vec<u32> {
@@ -62,13 +41,5 @@ mod tests {
         assert_eq!(admitted_minors("==3.10.*"), [10]);
         assert_eq!(admitted_minors("~=3.12.1"), [12]);
         assert_eq!(admitted_minors(">=3.13,<3.14.1"), [13, 14]);
-    }
-
-    #[test]
-    fn faults_name_file_and_line() {
-        let path = Path::new("p.toml");
-        assert!(requires_python(path, "[project]\nx = = 1\n").unwrap_err().what.contains("p.toml:2"));
-        assert!(requires_python(path, "[project]\n").unwrap_err().what.contains("no requires-python"));
-        assert_eq!(requires_python(path, "[project]\nrequires-python = '>=3.13'\n").unwrap(), ">=3.13");
     }
 }

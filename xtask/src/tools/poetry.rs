@@ -27,11 +27,28 @@ impl Index {
     }
 }
 
-/// What `poetry` is asked for: resolve anew, or only compare.
-pub fn lock(directory: &str) -> Vec<String> {
-    ["lock", "--no-interaction", "--no-ansi", "--directory", directory].map(str::to_owned).to_vec()
+/// What poetry is asked to do with a lock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Task {
+    /// Resolve, keeping the locked versions that still fit.
+    Lock,
+    /// Resolve anew: the newest of everything that fits.
+    Regenerate,
+    /// The newest of these packages, and of what they need.
+    Update(Vec<String>),
+    /// Only compare.
+    Check,
 }
 
-pub fn check(directory: &str) -> Vec<String> {
-    ["check", "--lock", "--no-interaction", "--no-ansi", "--directory", directory].map(str::to_owned).to_vec()
+impl Task {
+    pub fn args(&self, directory: &str) -> Vec<String> {
+        let (verb, options): (&[&str], &[String]) = match self {
+            Task::Lock => (&["lock"], &[]),
+            Task::Regenerate => (&["lock", "--regenerate"], &[]),
+            Task::Update(packages) => (&["update", "--lock"], packages),
+            Task::Check => (&["check", "--lock"], &[]),
+        };
+        let common = ["--no-interaction", "--no-ansi", "--directory", directory];
+        verb.iter().chain(&common).map(|word| (*word).to_owned()).chain(options.iter().cloned()).collect()
+    }
 }

@@ -1,0 +1,76 @@
+//! One version across the family: an image's pyproject.toml pins what its base's lock holds, so that the resolver itself
+//! refuses a split.
+
+use super::{Image, Origin, Project, lockfile::Lockfile, pyproject::Pyproject};
+use crate::error::Fault;
+use std::collections::BTreeMap;
+
+/// The poetry group of the pins: optional, and never installed.
+pub const GROUP: &str = "coupled";
+/// Excepts every package that is split: for an image whose interpreter or vendor leaves no choice.
+const EVERYTHING: &str = "*";
+
+/// The exact version of a package, and when it is installed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pin {
+    pub version: String,
+    pub markers: Option<String>,
+}
+
+pub type Pins = BTreeMap<String, Vec<Pin>>;
+
+/// What an image's pins must be: everything its base has installed, less the exceptions.
+pub fn pins_of(base: &Lockfile, exceptions: &BTreeMap<String, String>) -> Pins {
+    let mut pins = Pins::new();
+    if exceptions.contains_key(EVERYTHING) {
+        return pins;
+    }
+    for package in base.packages.iter().filter(|package| package.is_installed()) {
+        if !exceptions.contains_key(&package.name) {
+            let pin = Pin { version: package.version.clone(), markers: package.marker() };
+            pins.entry(package.name.clone()).or_default().push(pin);
+        }
+    }
+    pins
+}
+
+/// A package's name as PEP 503 normalises it.
+pub fn normalised(name: &str) -> String {
+    let mut out = String::with_capacity(name.len());
+    for c in name.chars() {
+        match c {
+            '-' | '_' | '.' if out.ends_with('-') => {}
+            '-' | '_' | '.' => out.push('-'),
+            other => out.extend(other.to_lowercase()),
+        }
+    }
+    out
+}
+
+impl Project {
+    /// The image whose versions `image` keeps to: what its pyproject.toml names, else the one it stands on.
+    ///
+    /// # Errors
+    /// It names an image that isn't there.
+    pub fn coupled_to(&self, image: &Image, pyproject: &Pyproject) -> Result<Option<&Image>, Fault> {
+        if let Some(name) = pyproject.coupled_to() {
+            let name = name.parse().map_err(Fault::usage)?;
+            return self.image(&name).map(Some);
+        }
+        let named = image.bases.iter().filter_map(|base| match &base.origin {
+            Origin::Family(name) | Origin::Pinned(name) => Some(name),
+            Origin::External => None,
+        });
+        Ok(named.filter_map(|name| self.image(name).ok()).find(|base| !base.helper))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names() {
+        assert_eq!(normalised("Foo_Bar.-baz"), "foo-bar-baz");
+    }
+}

@@ -1,0 +1,331 @@
+//! The whole family's versions: what each image has, and every way in which they can fall apart.
+
+use super::{
+    Image, ImageName, Project,
+    coupling::{Pins, pins_of},
+    lockfile::{Lockfile, Package},
+    pyproject::Pyproject,
+};
+use crate::error::Fault;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs, io,
+    path::PathBuf,
+};
+
+/// Wheels that only a vendor's own index has, beside a lock: exact versions, one a line.
+const VENDOR_WHEELS: &str = "vendor-wheels.txt";
+/// The exception that lets an image have another Python than its base.
+const PYTHON: &str = "python";
+
+/// Something that breaks a rule: where, and what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    pub place: String,
+    pub what: String,
+}
+
+/// An image with its dependencies.
+pub struct Member<'a> {
+    pub image: &'a Image,
+    pub pyproject: Pyproject,
+    pub lock: Lockfile,
+    /// The image whose versions it keeps to.
+    pub base: Option<ImageName>,
+    pub exceptions: BTreeMap<String, String>,
+    /// Vendor wheels: the line, the package, its version without the vendor's local part.
+    pub vendor: Vec<(usize, String, String)>,
+}
+
+impl Member<'_> {
+    fn file(&self, name: &str) -> String {
+        self.image.folder.join(name).display().to_string()
+    }
+
+    fn excepts(&self, package: &str) -> bool {
+        self.exceptions.contains_key(package) || self.exceptions.contains_key("*")
+    }
+
+    /// Each package's versions, vendor wheels among them.
+    pub fn versions(&self) -> BTreeMap<&str, BTreeSet<&str>> {
+        let mut versions = self.lock.installed();
+        for (_, name, version) in &self.vendor {
+            versions.insert(name, BTreeSet::from([version.as_str()]));
+        }
+        versions
+    }
+
+    /// Where a package's version is written.
+    fn place(&self, package: &str) -> String {
+        if let Some((line, ..)) = self.vendor.iter().find(|(_, name, _)| name == package) {
+            return format!("{}:{line}", self.file(VENDOR_WHEELS));
+        }
+        let line = self.lock.packages.iter().find(|found| found.name == package && found.is_installed());
+        format!("{}:{}", self.file("poetry.lock"), line.map_or(1, |found: &Package| found.line))
+    }
+}
+
+/// Reads every image that has dependencies; what can't be read is among the findings.
+pub fn members(project: &Project) -> (Vec<Member<'_>>, Vec<Finding>) {
+    let mut findings = Vec::new();
+    let members = project.family().filter_map(|image| match member(project, image) {
+        Ok(member) => member,
+        Err(fault) => {
+            let what = match fault.help {
+                Some(help) => format!("{}: {help}", fault.what),
+                None => fault.what,
+            };
+            findings.push(Finding { place: image.folder.display().to_string(), what });
+            None
+        }
+    });
+    let members = members.collect();
+    (members, findings)
+}
+
+fn member<'a>(project: &'a Project, image: &'a Image) -> Result<Option<Member<'a>>, Fault> {
+    let read = |name: &str| -> Result<Option<(PathBuf, String)>, Fault> {
+        let path = image.folder.join(name);
+        match fs::read_to_string(project.root.join(&path)) {
+            Ok(text) => Ok(Some((path, text))),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(Fault::project(format!("reading {}: {e}", path.display()))),
+        }
+    };
+    let Some((path, text)) = read("pyproject.toml")? else { return Ok(None) };
+    let pyproject = Pyproject::parse(&path, &text)?;
+    let Some((path, text)) = read("poetry.lock")? else { return Ok(None) };
+    let lock = Lockfile::parse(&path, &text)?;
+    let vendor = read(VENDOR_WHEELS)?.map(|(_, text)| vendor_wheels(&text)).unwrap_or_default();
+    let base = project.coupled_to(image, &pyproject)?.map(|base| base.name.clone());
+    let exceptions = pyproject.exceptions()?;
+    Ok(Some(Member { image, pyproject, lock, base, exceptions, vendor }))
+}
+
+/// `name==version+local` lines, as pip reads them.
+fn vendor_wheels(text: &str) -> Vec<(usize, String, String)> {
+    let lines = text.lines().enumerate().filter_map(|(index, line)| {
+        let requirement = line.split(['#', ';', ' ']).next()?.trim();
+        let (name, version) = requirement.split_once("==")?;
+        let public = version.split('+').next().unwrap_or(version);
+        Some((index + 1, super::coupling::normalised(name), public.to_owned()))
+    });
+    lines.collect()
+}
+
+/// Everything that is wrong with the family's versions.
+pub fn findings(members: &[Member]) -> Vec<Finding> {
+    let locks: BTreeMap<&ImageName, &Member> = members.iter().map(|member| (&member.image.name, member)).collect();
+    let mut findings = Vec::new();
+    for member in members {
+        findings.extend(stale(member));
+        if let Some(base) = member.base.as_ref().and_then(|base| locks.get(base)) {
+            findings.extend(uncoupled(member, base));
+            findings.extend(python(member, base));
+        }
+    }
+    findings.extend(splits(members));
+    findings
+}
+
+fn stale(member: &Member) -> Option<Finding> {
+    let name = &member.image.name;
+    (member.lock.content_hash != member.pyproject.content_hash()).then(|| Finding {
+        place: format!("{}:1", member.file("poetry.lock")),
+        what: format!("stale: its pyproject.toml has changed since: cargo xtask lock {name}"),
+    })
+}
+
+/// The pins must be the base's lock.
+fn uncoupled(member: &Member, base: &Member) -> Option<Finding> {
+    let wanted = pins_of(&base.lock, &member.exceptions);
+    let written = member.pyproject.pins();
+    if wanted == written {
+        return None;
+    }
+    let names: BTreeSet<&String> = wanted.keys().chain(written.keys()).collect();
+    let differing: Vec<&String> = names.into_iter().filter(|name| wanted.get(*name) != written.get(*name)).collect();
+    let versions = |pins: &Pins, name: &str| {
+        let versions =
+            pins.get(name).map(|pins| pins.iter().map(|pin| pin.version.as_str()).collect::<Vec<_>>().join(", "));
+        versions.unwrap_or_else(|| "nothing".to_owned())
+    };
+    let first: Vec<String> = differing
+        .iter()
+        .take(3)
+        .map(|name| format!("{name} {}, {} has {}", versions(&written, name), base.image.name, versions(&wanted, name)))
+        .collect();
+    let more = differing.len().saturating_sub(3);
+    let more = if more == 0 { String::new() } else { format!("; and {more} more") };
+    let line = differing.first().map_or(1, |name| member.pyproject.line_of(&format!("{name} =")));
+    let (name, base_name) = (&member.image.name, &base.image.name);
+    Some(Finding {
+        place: format!("{}:{line}", member.file("pyproject.toml")),
+        what: format!(
+            "coupled pins are not those of {base_name}'s lock ({}{more}): cargo xtask lock {name}",
+            first.join("; ")
+        ),
+    })
+}
+
+fn python(member: &Member, base: &Member) -> Option<Finding> {
+    let (own, bases) = (member.pyproject.requires_python().ok()?, base.pyproject.requires_python().ok()?);
+    let finding = |what: String| Finding {
+        place: format!("{}:{}", member.file("pyproject.toml"), member.pyproject.line_of("requires-python")),
+        what,
+    };
+    match (own == bases, member.exceptions.contains_key(PYTHON)) {
+        (false, false) => Some(finding(format!(
+            "Python {own}, but {} has {bases}: make them one, or say why not: [tool.core-images.exceptions] {PYTHON} = \"<reason>\"",
+            base.image.name
+        ))),
+        (true, true) => Some(finding(format!("the exception {PYTHON} is no longer needed: remove it"))),
+        _ => None,
+    }
+}
+
+/// No package at two versions, unless the image that differs says why; and no saying so without need. What an image
+/// differs from is the version of the first image, in the order of the compose file, that has the package.
+fn splits(members: &[Member]) -> Vec<Finding> {
+    let mut first: BTreeMap<&str, (&Member, BTreeSet<&str>)> = BTreeMap::new();
+    let mut findings = Vec::new();
+    let versions: Vec<_> = members.iter().map(Member::versions).collect();
+    // An image that excepts a package sets no standard for the others, if another one has it.
+    for standard in [false, true] {
+        for (member, versions) in members.iter().zip(&versions) {
+            for (package, versions) in versions.iter().filter(|(package, _)| member.excepts(package) == standard) {
+                first.entry(package).or_insert_with(|| (member, versions.clone()));
+            }
+        }
+    }
+    for (member, versions) in members.iter().zip(&versions) {
+        let list = |versions: &BTreeSet<&str>| versions.iter().copied().collect::<Vec<_>>().join(", ");
+        let differing: BTreeSet<&str> = versions
+            .iter()
+            .filter(|(package, versions)| first.get(*package).is_some_and(|(_, standard)| standard != *versions))
+            .map(|(package, _)| *package)
+            .collect();
+        for package in differing.iter().filter(|package| !member.excepts(package)) {
+            let (standard, theirs) = &first[package];
+            let (name, other) = (&member.image.name, &standard.image.name);
+            findings.push(Finding {
+                place: member.place(package),
+                what: format!(
+                    "{package} {} here, {} in {other}: cargo xtask lock {other} {name} --update={package}, or say why: \
+                     [tool.core-images.exceptions] {package} = \"<reason>\" in {}",
+                    list(&versions[package]),
+                    list(theirs),
+                    member.file("pyproject.toml")
+                ),
+            });
+        }
+        let needless = member.exceptions.keys().filter(|package| match package.as_str() {
+            "*" => differing.is_empty(),
+            PYTHON => false,
+            package => !differing.contains(package),
+        });
+        findings.extend(needless.map(|package| Finding {
+            place: format!("{}:{}", member.file("pyproject.toml"), member.pyproject.line_of(package)),
+            what: format!(
+                "the exception {package} is no longer needed: remove it, then cargo xtask lock {}",
+                member.image.name
+            ),
+        }));
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::project::{Environment, vars::Vars};
+    use std::path::Path;
+
+    const DEV: &str = "services:\n  base:\n    image: r.io/base:1\n    build: {context: ./images/base}\n  child:\n    image: r.io/child:1\n    \
+                       build: {context: ./images/child, args: {BASE_IMAGE: 'r.io/base:1'}}\n";
+
+    /// A family of two, from (package, version) lists; the child's pins are what `pins` makes of the base's lock.
+    fn family(base: &[(&str, &str)], child: &[(&str, &str)], extra: &str, change: fn(String) -> String) -> Vec<String> {
+        let folder = xshell::Shell::new().unwrap().create_temp_dir().unwrap();
+        let root = folder.path();
+        std::fs::write(root.join("docker-compose.dev.yaml"), DEV).unwrap();
+        let lock = |image: &str, packages: &[(&str, &str)], hash: &str| {
+            let packages: String = packages
+                .iter()
+                .map(|(n, v)| format!("[[package]]\nname = \"{n}\"\nversion = \"{v}\"\ngroups = [\"main\"]\n\n"))
+                .collect();
+            let metadata =
+                format!("[metadata]\nlock-version = \"2.1\"\npython-versions = \"3\"\ncontent-hash = \"{hash}\"\n");
+            std::fs::write(root.join(format!("images/{image}/poetry.lock")), packages + &metadata).unwrap();
+        };
+        let write = |image: &str, text: &str| {
+            std::fs::create_dir_all(root.join("images").join(image)).unwrap();
+            std::fs::write(root.join(format!("images/{image}/pyproject.toml")), text).unwrap();
+            Pyproject::parse(Path::new("p"), text).unwrap().content_hash()
+        };
+        let head = "[project]\nrequires-python = \">=3.13\"\n";
+        lock("base", base, &write("base", head));
+        let base_lock =
+            Lockfile::parse(Path::new("l"), &std::fs::read_to_string(root.join("images/base/poetry.lock")).unwrap())
+                .unwrap();
+        let plain = Pyproject::parse(Path::new("p"), &format!("{head}{extra}")).unwrap();
+        let coupled = change(plain.with_pins(&pins_of(&base_lock, &plain.exceptions().unwrap())).unwrap());
+        lock("child", child, &write("child", &coupled));
+        let project = Project::load(root, Environment::Dev, Vars::default()).unwrap();
+        let (members, unread) = members(&project);
+        assert_eq!(unread, []);
+        findings(&members).into_iter().map(|finding| format!("{}: {}", finding.place, finding.what)).collect()
+    }
+
+    fn same(text: String) -> String {
+        text
+    }
+
+    #[test]
+    fn a_coupled_family_has_no_findings() {
+        assert_eq!(family(&[("a", "1"), ("b", "2")], &[("a", "1"), ("c", "3")], "", same), [""; 0]);
+    }
+
+    #[test]
+    fn a_split_is_found_where_it_is_written() {
+        let found = family(&[("a", "1")], &[("b", "1"), ("a", "2")], "", same);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].starts_with("images/child/poetry.lock:6: a 2 here, 1 in base"), "{found:?}");
+    }
+
+    #[test]
+    fn an_exception_allows_a_split_and_must_be_needed() {
+        let exception = "[tool.core-images.exceptions]\na = \"frozen upstream\"\n";
+        assert_eq!(family(&[("a", "1")], &[("a", "2")], exception, same), [""; 0]);
+        let needless = family(&[("a", "1")], &[("a", "1")], exception, same);
+        assert_eq!(needless.len(), 1, "{needless:?}");
+        assert!(
+            needless[0].starts_with("images/child/pyproject.toml:4: the exception a is no longer needed"),
+            "{needless:?}"
+        );
+        let all = "[tool.core-images.exceptions]\n\"*\" = \"another Python\"\n";
+        assert_eq!(family(&[("a", "1"), ("b", "1")], &[("a", "2"), ("b", "3")], all, same), [""; 0]);
+    }
+
+    #[test]
+    fn hand_edited_pins_are_found() {
+        let found = family(&[("a", "1")], &[("a", "1")], "", |text| text.replace("a = \"1\"", "a = \"2\""));
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].contains("coupled pins are not those of base's lock (a 2, base has 1)"), "{found:?}");
+    }
+
+    #[test]
+    fn another_python_is_found() {
+        let found = family(&[("a", "1")], &[("a", "1")], "", |text| text.replace("3.13", "3.12"));
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].starts_with("images/child/pyproject.toml:2: Python >=3.12, but base has >=3.13"), "{found:?}");
+    }
+
+    #[test]
+    fn vendor_wheels_count_without_their_local_part() {
+        assert_eq!(
+            vendor_wheels("# PyTorch\ntorch==2.13.0+cpu --hash=sha256:x\nTorch_Vision==0.29.2\n--no-index\n"),
+            [(2, "torch".to_owned(), "2.13.0".to_owned()), (3, "torch-vision".to_owned(), "0.29.2".to_owned())]
+        );
+    }
+}

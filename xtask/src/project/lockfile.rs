@@ -1,0 +1,211 @@
+//! poetry.lock, as far as versions are concerned.
+
+use crate::error::Fault;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
+use toml_edit::{Document, Item, Table};
+
+/// The lock format's major version that we, and the poetry that `setup` installs, read.
+const FORMAT: &str = "2";
+
+/// What a poetry.lock holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Lockfile {
+    pub packages: Vec<Package>,
+    /// Of the pyproject.toml that it was made from.
+    pub content_hash: String,
+    pub python_versions: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Package {
+    /// Normalised, as poetry writes it: PEP 503.
+    pub name: String,
+    pub version: String,
+    pub groups: Vec<String>,
+    /// When it is installed at all; by group where they differ.
+    pub markers: BTreeMap<String, String>,
+    /// Where it stands in the file, from 1.
+    pub line: usize,
+}
+
+impl Package {
+    /// Is it in the image? What the base has is, through the group of its pins.
+    pub fn is_installed(&self) -> bool {
+        self.groups.iter().any(|group| group == "main" || group == super::coupling::GROUP)
+    }
+
+    /// The marker under which it is installed, where it isn't always.
+    pub fn marker(&self) -> Option<String> {
+        let groups = self.groups.iter().filter(|group| *group == "main" || *group == super::coupling::GROUP);
+        // Without a marker in one of the groups it is always there.
+        let markers: Option<BTreeSet<&String>> = groups.map(|group| self.markers.get(group)).collect();
+        let markers: Vec<String> = markers?.into_iter().cloned().collect();
+        match markers.as_slice() {
+            [] => None,
+            [only] => Some(only.clone()),
+            several => Some(several.iter().map(|marker| format!("({marker})")).collect::<Vec<_>>().join(" or ")),
+        }
+    }
+}
+
+impl Lockfile {
+    /// Reads `text`, the content of `path`.
+    ///
+    /// # Errors
+    /// Not TOML (a merge conflict, say), cut off, or of another format, each with its line where it has one.
+    pub fn parse(path: &Path, text: &str) -> Result<Lockfile, Fault> {
+        let file = path.display();
+        let help = || {
+            let image = path.parent().and_then(Path::file_name).unwrap_or_default().display();
+            format!("make it anew: `cargo xtask lock {image}`")
+        };
+        if let Some(line) = text.lines().position(|line| line.starts_with("<<<<<<< ")) {
+            return Err(
+                Fault::project(format!("reading {file}:{}: an unresolved merge conflict", line + 1)).help(help())
+            );
+        }
+        let document = Document::parse(text).map_err(|e| {
+            let line = e.span().map_or(String::new(), |span| format!(":{}", line_at(text, span.start)));
+            Fault::project(format!("reading {file}{line}: {}", e.message())).help(help())
+        })?;
+        let metadata = document.get("metadata").and_then(Item::as_table);
+        let field = |name: &str| metadata.and_then(|metadata| metadata.get(name)).and_then(Item::as_str);
+        let (Some(version), Some(hash)) = (field("lock-version"), field("content-hash")) else {
+            let what =
+                format!("reading {file}: no [metadata] with lock-version and content-hash: cut off, or no poetry.lock");
+            return Err(Fault::project(what).help(help()));
+        };
+        if version.split('.').next() != Some(FORMAT) {
+            let what = format!("reading {file}: its format is {version}, ours {FORMAT}.x: written by another poetry");
+            return Err(Fault::project(what).help(help()));
+        }
+        let tables = document.get("package").and_then(Item::as_array_of_tables);
+        let packages = tables.into_iter().flatten().map(|table| {
+            package(text, table).ok_or_else(|| {
+                let line = table.span().map_or(1, |span| line_at(text, span.start));
+                Fault::project(format!("reading {file}:{line}: a package without name, version or groups")).help(help())
+            })
+        });
+        Ok(Lockfile {
+            packages: packages.collect::<Result<_, _>>()?,
+            content_hash: hash.to_owned(),
+            python_versions: field("python-versions").unwrap_or_default().to_owned(),
+        })
+    }
+
+    /// What is installed: each package with its version, or versions where markers tell them apart.
+    pub fn installed(&self) -> BTreeMap<&str, BTreeSet<&str>> {
+        let mut found: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for package in self.packages.iter().filter(|package| package.is_installed()) {
+            found.entry(&package.name).or_default().insert(&package.version);
+        }
+        found
+    }
+}
+
+fn package(text: &str, table: &Table) -> Option<Package> {
+    let string = |name: &str| table.get(name).and_then(Item::as_str).map(str::to_owned);
+    let groups = table.get("groups")?.as_array()?.iter().filter_map(|group| group.as_str().map(str::to_owned));
+    let groups: Vec<String> = groups.collect();
+    let markers = match table.get("markers") {
+        None => BTreeMap::new(),
+        Some(item) => match (item.as_str(), item.as_table_like()) {
+            (Some(marker), _) => groups.iter().map(|group| (group.clone(), marker.to_owned())).collect(),
+            (None, Some(table)) => table
+                .iter()
+                .filter_map(|(group, marker)| Some((group.to_owned(), marker.as_str()?.to_owned())))
+                .collect(),
+            (None, None) => return None,
+        },
+    };
+    let line = table.span().map_or(1, |span| line_at(text, span.start));
+    Some(Package { name: string("name")?, version: string("version")?, groups, markers, line })
+}
+
+/// The line of a byte offset, from 1.
+pub fn line_at(text: &str, offset: usize) -> usize {
+    text.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count() + 1
+}
+
+/// A package that isn't the same in two locks: its versions before and after, empty where it wasn't or isn't there.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Move {
+    pub package: String,
+    pub before: Option<String>,
+    pub after: Option<String>,
+}
+
+/// What changed from `before` to `after`, in the order of the names.
+pub fn moves(before: &Lockfile, after: &Lockfile) -> Vec<Move> {
+    let (before, after) = (before.installed(), after.installed());
+    let names: BTreeSet<&str> = before.keys().chain(after.keys()).copied().collect();
+    let join = |versions: Option<&BTreeSet<&str>>| {
+        versions.map(|versions| versions.iter().copied().collect::<Vec<_>>().join(", "))
+    };
+    let moved = names.into_iter().filter(|name| before.get(name) != after.get(name));
+    moved
+        .map(|name| Move { package: name.to_owned(), before: join(before.get(name)), after: join(after.get(name)) })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Lockfile, Fault> {
+        Lockfile::parse(Path::new("images/a/poetry.lock"), text)
+    }
+
+    const END: &str = "\n[metadata]\nlock-version = \"2.1\"\npython-versions = \">=3.13\"\ncontent-hash = \"x\"\n";
+
+    #[test]
+    fn reads_groups_and_markers() {
+        let text = format!(
+            "[[package]]\nname = \"a\"\nversion = \"1\"\ngroups = [\"main\"]\nmarkers = \"os_name == 'nt'\"\n\n\
+             [[package]]\nname = \"b\"\nversion = \"2\"\ngroups = [\"main\", \"coupled\"]\nmarkers = {{main = \"x\"}}\n\n\
+             [[package]]\nname = \"c\"\nversion = \"3\"\ngroups = [\"dev\"]\n{END}"
+        );
+        let lock = parse(&text).unwrap();
+        let markers: Vec<_> = lock.packages.iter().map(Package::marker).collect();
+        // b is always there in `coupled`; c is not in the image.
+        assert_eq!(markers, [Some("os_name == 'nt'".to_owned()), None, None]);
+        assert_eq!(lock.installed().into_keys().collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(lock.packages.iter().map(|p| p.line).collect::<Vec<_>>(), [1, 7, 13]);
+    }
+
+    #[test]
+    fn refuses_what_it_cannot_trust() {
+        let newer = END.replace("2.1", "3.0");
+        let older = END.replace("2.1", "1.1");
+        for (text, expected) in [
+            ("a = 1\n<<<<<<< HEAD\n", ":2: an unresolved merge conflict"),
+            ("[[package]]\nname = \"a\"\nvers", ":3: "),
+            ("[[package]]\nname = \"a\"\n", "no [metadata]"),
+            (newer.as_str(), "its format is 3.0"),
+            (older.as_str(), "its format is 1.1"),
+            (&format!("[[package]]\nname = \"a\"\n{END}"), ":1: a package without"),
+        ] {
+            let fault = parse(text).unwrap_err();
+            assert!(fault.what.contains(expected), "{fault}");
+            assert_eq!(fault.help.as_deref(), Some("make it anew: `cargo xtask lock a`"));
+        }
+    }
+
+    #[test]
+    fn what_moved() {
+        let lock = |packages: &[(&str, &str)]| {
+            let text: String = packages
+                .iter()
+                .map(|(n, v)| format!("[[package]]\nname = \"{n}\"\nversion = \"{v}\"\ngroups = [\"main\"]\n"))
+                .collect();
+            parse(&(text + END)).unwrap()
+        };
+        let moved = moves(&lock(&[("a", "1"), ("b", "1"), ("c", "1")]), &lock(&[("a", "2"), ("c", "1"), ("d", "1")]));
+        let moved: Vec<_> =
+            moved.iter().map(|m| (m.package.as_str(), m.before.as_deref(), m.after.as_deref())).collect();
+        assert_eq!(moved, [("a", Some("1"), Some("2")), ("b", Some("1"), None), ("d", None, Some("1"))]);
+    }
+}

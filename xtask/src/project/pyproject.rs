@@ -1,0 +1,322 @@
+//! An image's pyproject.toml: what is read of it, and the one group that is written.
+
+use super::{
+    coupling::{GROUP, Pin, Pins, normalised},
+    lockfile::line_at,
+};
+use crate::error::Fault;
+use std::{collections::BTreeMap, path::Path};
+use toml_edit::{DocumentMut, InlineTable, Item, Table, TableLike, Value};
+
+/// Our own table in pyproject.toml.
+const OURS: &str = "core-images";
+/// Said above the group when it is first written.
+const WHY: &str = "\n# What the base has installed, at its versions, so that the resolver refuses to replace it. Written by\n# `cargo xtask lock`; never installed by itself.\n";
+
+/// An image's pyproject.toml.
+#[derive(Debug, Clone)]
+pub struct Pyproject {
+    document: DocumentMut,
+    text: String,
+    path: String,
+}
+
+impl Pyproject {
+    /// # Errors
+    /// Not TOML, with its line.
+    pub fn parse(path: &Path, text: &str) -> Result<Pyproject, Fault> {
+        let document = text.parse().map_err(|e: toml_edit::TomlError| {
+            let line = e.span().map_or(String::new(), |span| format!(":{}", line_at(text, span.start)));
+            Fault::project(format!("reading {}{line}: {}", path.display(), e.message()))
+                .help("mend the TOML, then try again")
+        })?;
+        Ok(Pyproject { document, text: text.to_owned(), path: path.display().to_string() })
+    }
+
+    fn table(&self, keys: &[&str]) -> Option<&dyn TableLike> {
+        keys.iter().try_fold(self.document.as_item(), |item, key| item.get(key))?.as_table_like()
+    }
+
+    fn string(&self, keys: &[&str]) -> Option<&str> {
+        keys.iter().try_fold(self.document.as_item(), |item, key| item.get(key))?.as_str()
+    }
+
+    /// # Errors
+    /// There is none.
+    pub fn requires_python(&self) -> Result<&str, Fault> {
+        self.string(&["project", "requires-python"]).ok_or_else(|| {
+            Fault::project(format!("reading {}: no requires-python under [project]", self.path))
+                .help("say which Python the image has, for example requires-python = \">=3.13,<3.14\"")
+        })
+    }
+
+    /// The image whose versions it keeps to where that isn't its base: `coupled-to` in `[tool.core-images]`.
+    pub fn coupled_to(&self) -> Option<&str> {
+        self.string(&["tool", OURS, "coupled-to"])
+    }
+
+    /// Packages that may differ from the rest of the family, each with the reason.
+    ///
+    /// # Errors
+    /// One without a reason.
+    pub fn exceptions(&self) -> Result<BTreeMap<String, String>, Fault> {
+        let table = self.table(&["tool", OURS, "exceptions"]);
+        let entries = table.into_iter().flat_map(TableLike::iter);
+        entries
+            .map(|(name, reason)| match reason.as_str().map(str::trim) {
+                Some(reason) if !reason.is_empty() => Ok((normalised(name), reason.to_owned())),
+                _ => Err(Fault::project(format!(
+                    "reading {}:{}: the exception {name} has no reason",
+                    self.path,
+                    self.line_of(&format!("{name} "))
+                ))
+                .help(format!("say why: {name} = \"<reason>\""))),
+            })
+            .collect()
+    }
+
+    /// The first line that begins with `start`, from 1; the first of all where none does.
+    pub fn line_of(&self, start: &str) -> usize {
+        self.text.lines().position(|line| line.trim_start().starts_with(start)).map_or(1, |index| index + 1)
+    }
+
+    /// The pins that are written in it.
+    pub fn pins(&self) -> Pins {
+        let pin = |value: &Item| -> Option<Pin> {
+            if let Some(version) = value.as_str() {
+                return Some(Pin { version: version.to_owned(), markers: None });
+            }
+            let table = value.as_table_like()?;
+            let field = |name: &str| table.get(name).and_then(Item::as_str).map(str::to_owned);
+            Some(Pin { version: field("version")?, markers: field("markers") })
+        };
+        let table = self.table(&["tool", "poetry", "group", GROUP, "dependencies"]);
+        let entries = table.into_iter().flat_map(TableLike::iter);
+        let pins = entries.map(|(name, value)| {
+            let several = value.as_array().into_iter().flatten().filter_map(|value| pin(&Item::Value(value.clone())));
+            let pins: Vec<Pin> = pin(value).into_iter().chain(several).collect();
+            (normalised(name), pins)
+        });
+        pins.collect()
+    }
+
+    /// The text with these pins; the very same text where they are written already. Everything outside the group stays
+    /// as it is, byte for byte.
+    ///
+    /// # Errors
+    /// Something else stands where the group belongs.
+    pub fn with_pins(&self, pins: &Pins) -> Result<String, Fault> {
+        let has_group = self.table(&["tool", "poetry", "group", GROUP]).is_some();
+        if self.pins() == *pins && (has_group || pins.is_empty()) {
+            return Ok(self.text.clone());
+        }
+        let wrong = |what: &str| Fault::project(format!("writing {}: {what} is no table", self.path));
+        let mut document = self.document.clone();
+        let mut at = document.as_table_mut();
+        for key in ["tool", "poetry", "group"] {
+            let implicit = || {
+                let mut table = Table::new();
+                table.set_implicit(true);
+                Item::Table(table)
+            };
+            at = at.entry(key).or_insert_with(implicit).as_table_mut().ok_or_else(|| wrong(key))?;
+        }
+        if !at.contains_key(GROUP) {
+            let mut group = Table::new();
+            group.decor_mut().set_prefix(WHY);
+            at.insert(GROUP, Item::Table(group));
+        }
+        let group = at.get_mut(GROUP).and_then(Item::as_table_mut).ok_or_else(|| wrong(GROUP))?;
+        group.insert("optional", toml_edit::value(true));
+        let dependencies = group.entry("dependencies").or_insert_with(|| Item::Table(Table::new()));
+        let dependencies = dependencies.as_table_mut().ok_or_else(|| wrong("dependencies"))?;
+        dependencies.clear();
+        for (name, pins) in pins {
+            dependencies.insert(name, Item::Value(written(pins)));
+        }
+        Ok(document.to_string())
+    }
+
+    /// The hash by which poetry tells whether a lock is fresh.
+    ///
+    /// Source: poetry 2.5, `Locker._get_content_hash`: SHA-256 of Python's `json.dumps(…, sort_keys=True)` of what
+    /// dependencies are made of.
+    pub fn content_hash(&self) -> String {
+        const PROJECT: [&str; 3] = ["requires-python", "dependencies", "optional-dependencies"];
+        const LEGACY: [&str; 4] = ["dependencies", "source", "extras", "dev-dependencies"];
+        let object = |fields: Vec<(String, String)>| {
+            let mut fields = fields;
+            fields.sort();
+            let fields: Vec<String> =
+                fields.into_iter().map(|(name, value)| format!("{}: {value}", json(&name))).collect();
+            format!("{{{}}}", fields.join(", "))
+        };
+        let root = self.document.as_item();
+        let get = |keys: &[&str]| keys.iter().try_fold(root, |item, key| item.get(key)).map(dumped);
+        let field = |keys: &[&str]| Some(((*keys.last()?).to_owned(), get(keys)?));
+        let project: Vec<_> = PROJECT.iter().filter_map(|key| field(&["project", key])).collect();
+        let groups = field(&["dependency-groups"]).filter(|(_, value)| value != "{}");
+        let mut poetry: Vec<_> =
+            LEGACY.iter().chain(&["group"]).filter_map(|key| field(&["tool", "poetry", key])).collect();
+        if project.is_empty() && groups.is_none() {
+            // As poetry 1 did it.
+            let missing = LEGACY.iter().filter(|key| !poetry.iter().any(|(name, _)| name == *key));
+            let missing: Vec<_> = missing.map(|key| ((*key).to_owned(), "null".to_owned())).collect();
+            poetry.extend(missing);
+            return hex(&object(poetry));
+        }
+        let mut content: Vec<(String, String)> = groups.into_iter().collect();
+        if !project.is_empty() {
+            content.push(("project".to_owned(), object(project)));
+        }
+        content.push(("tool".to_owned(), object(vec![("poetry".to_owned(), object(poetry))])));
+        hex(&object(content))
+    }
+}
+
+/// Pins as poetry reads them: a version, a table with markers, or a list where markers choose among versions.
+fn written(pins: &[Pin]) -> Value {
+    let one = |pin: &Pin| match &pin.markers {
+        None => Value::from(pin.version.as_str()),
+        Some(markers) => {
+            let mut table = InlineTable::new();
+            table.insert("version", pin.version.as_str().into());
+            table.insert("markers", markers.as_str().into());
+            Value::InlineTable(table)
+        }
+    };
+    match pins {
+        [pin] => one(pin),
+        pins => Value::Array(pins.iter().map(one).collect()),
+    }
+}
+
+fn hex(text: &str) -> String {
+    hmac_sha256::Hash::hash(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// An item as Python's `json.dumps(…, sort_keys=True)` prints it.
+fn dumped(item: &Item) -> String {
+    match item {
+        Item::None => "null".to_owned(),
+        Item::Value(value) => dumped_value(value),
+        Item::Table(table) => dumped_table(table),
+        Item::ArrayOfTables(tables) => {
+            let tables: Vec<String> = tables.iter().map(|table| dumped_table(table)).collect();
+            format!("[{}]", tables.join(", "))
+        }
+    }
+}
+
+fn dumped_table(table: &dyn TableLike) -> String {
+    let fields: BTreeMap<&str, &Item> = table.iter().collect();
+    let fields: Vec<String> = fields.iter().map(|(key, value)| format!("{}: {}", json(key), dumped(value))).collect();
+    format!("{{{}}}", fields.join(", "))
+}
+
+fn dumped_value(value: &Value) -> String {
+    match value {
+        Value::String(text) => json(text.value()),
+        Value::Integer(number) => number.value().to_string(),
+        Value::Float(number) => format!("{:?}", number.value()),
+        Value::Boolean(value) => value.value().to_string(),
+        Value::Datetime(time) => json(&time.value().to_string()),
+        Value::Array(values) => {
+            let values: Vec<String> = values.iter().map(dumped_value).collect();
+            format!("[{}]", values.join(", "))
+        }
+        Value::InlineTable(table) => dumped_table(table),
+    }
+}
+
+/// A string with everything but ASCII escaped, as Python's default has it.
+fn json(text: &str) -> String {
+    let mut out = String::from('"');
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '\u{8}' => out.push_str("\\b"),
+            '\u{c}' => out.push_str("\\f"),
+            ' '..='~' => out.push(c),
+            other => {
+                let mut units = [0; 2];
+                out.extend(other.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
+            }
+        }
+    }
+    out.push('"');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::project::lockfile::Lockfile;
+
+    fn pyproject(text: &str) -> Pyproject {
+        Pyproject::parse(Path::new("images/a/pyproject.toml"), text).unwrap()
+    }
+
+    fn pin(version: &str, markers: Option<&str>) -> Vec<Pin> {
+        vec![Pin { version: version.to_owned(), markers: markers.map(str::to_owned) }]
+    }
+
+    const PLAIN: &str = "# top\n[project]\nname = 'a' # odd\nrequires-python = \">=3.13\"\ndependencies = [\n    \"x>=1\",  # why\n]\n\n[tool.other]\nz=1\n";
+
+    #[test]
+    fn pins_are_written_once_and_the_rest_stays() {
+        let pins: Pins =
+            [("a".to_owned(), pin("1!2.0+cpu", None)), ("b".to_owned(), pin("1", Some("os_name == \"nt\"")))].into();
+        let once = pyproject(PLAIN).with_pins(&pins).unwrap();
+        assert!(once.starts_with(PLAIN), "{once}");
+        assert!(once.contains("# What the base has installed"));
+        assert_eq!(pyproject(&once).pins(), pins);
+        assert_eq!(pyproject(&once).with_pins(&pins).unwrap(), once);
+        // Pins that somebody edited by hand are put right, and so is a name that isn't normalised.
+        let edited = once.replace("1!2.0+cpu", "9").replace("\na =", "\nA_b =");
+        assert_eq!(pyproject(&edited).with_pins(&pins).unwrap(), once);
+        let none = pyproject(&once).with_pins(&Pins::new()).unwrap();
+        assert!(none.starts_with(PLAIN) && pyproject(&none).pins().is_empty());
+        assert_eq!(pyproject(PLAIN).with_pins(&Pins::new()).unwrap(), PLAIN);
+    }
+
+    #[test]
+    fn several_versions_by_marker() {
+        let two = vec![
+            Pin { version: "1".to_owned(), markers: Some("python_version < '3.12'".to_owned()) },
+            Pin { version: "2".to_owned(), markers: Some("python_version >= '3.12'".to_owned()) },
+        ];
+        let pins: Pins = [("n".to_owned(), two)].into();
+        let text = pyproject(PLAIN).with_pins(&pins).unwrap();
+        assert_eq!(pyproject(&text).pins(), pins);
+    }
+
+    #[test]
+    fn exceptions_have_reasons() {
+        let good = pyproject("[tool.core-images.exceptions]\nFoo_Bar = 'frozen'\n").exceptions().unwrap();
+        assert_eq!(good, [("foo-bar".to_owned(), "frozen".to_owned())].into());
+        let bad = pyproject("[tool.core-images.exceptions]\nnumpy = ''\n").exceptions().unwrap_err();
+        assert!(bad.what.contains("pyproject.toml:2: the exception numpy has no reason"), "{bad}");
+    }
+
+    /// The locks of the repository were written by poetry itself.
+    #[test]
+    fn the_hash_is_poetrys() {
+        let images = Path::new(env!("CARGO_MANIFEST_DIR")).join("../images");
+        let mut seen = 0;
+        for entry in std::fs::read_dir(images).unwrap() {
+            let folder = entry.unwrap().path();
+            let (project, lock) = (folder.join("pyproject.toml"), folder.join("poetry.lock"));
+            if let (Ok(text), Ok(locked)) = (std::fs::read_to_string(&project), std::fs::read_to_string(&lock)) {
+                let hash = Pyproject::parse(&project, &text).unwrap().content_hash();
+                assert_eq!(hash, Lockfile::parse(&lock, &locked).unwrap().content_hash, "{}", folder.display());
+                seen += 1;
+            }
+        }
+        assert!(seen >= 2);
+    }
+}
