@@ -162,11 +162,11 @@ fn lock_gives_poetry_the_index_of_pip_and_shows_it_to_nobody() {
 fn lock_conflict_names_both_sides_and_leaves_the_old_lock() {
     let repo = Repo::new();
     let words = "Because a depends on b (1)\n and c depends on b (2), a is incompatible with c.\nSo, because python-base \
-                 depends on both, version solving failed.";
+                 depends on both a (7)\n and c (8), version solving failed.";
     let script = format!("printf half >images/python-base/.lock/poetry.lock; printf '%s\\n' '{words}' >&2; exit 1");
     repo.on("poetry lock *", Reply::does(&script));
     let before = repo.snapshot("images");
-    let ran = repo.run(&["lock", "python-base"]).fails(1, &["a depends on b (1)", "c depends on b (2)"]);
+    let ran = repo.run(&["lock", "python-base"]).fails(1, &["So, because python-base depends on both a (7) and c (8)"]);
     assert!(ran.help().contains("pyproject.toml"), "{}", ran.stderr);
     assert_eq!(repo.snapshot("images"), before);
     assert!(!repo.has("images/python-base/.lock"));

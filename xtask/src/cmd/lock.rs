@@ -8,6 +8,7 @@ use crate::{
     plan::{Action, EnvValue, Invocation, Plan, Probe, Step},
     project::{Image, ImageName, Project, coupling::normalised, lockfile::Lockfile, pyproject::Pyproject, python},
     tools::{
+        diagnose,
         docker::{self, Compose},
         poetry::{Index, MIRROR, Task},
     },
@@ -306,23 +307,18 @@ fn explained(step: &Step, fault: &Fault, images: &[Locked]) -> Fault {
         let help = fault.help.clone().unwrap_or_else(|| format!("cargo xtask lock {name}"));
         return Fault { what: format!("{name}: {}", fault.what), ..fault.clone() }.help(help);
     }
-    let clash = fault.what.contains("version solving failed");
-    let Some(base) = locked.base.filter(|_| clash) else {
-        return Fault { what: format!("{name}: {}", fault.what), ..fault.clone() };
+    let plain = || Fault { what: format!("{name}: {}", fault.what), ..fault.clone() };
+    let (Some(base), Some(reason)) = (locked.base, diagnose::conflict(&fault.what)) else {
+        return plain();
     };
-    let reason = fault.what.split_once("Because").map_or(fault.what.as_str(), |(_, reason)| reason);
-    let held = held_in(reason, locked);
+    let held = held_in(&reason, locked);
     if held.is_empty() {
-        return Fault { what: format!("{name}: {}", fault.what), ..fault.clone() };
+        return plain();
     }
     let packages: Vec<String> = held.iter().map(|(package, version)| format!("{package} {version}")).collect();
     let first = held.keys().next().cloned().unwrap_or_default();
     Fault {
-        what: format!(
-            "lock {name}: {} has {}, and {name} can't do with that: because{reason}",
-            base.name,
-            packages.join(", ")
-        ),
+        what: format!("lock {name}: {} has {}, and that doesn't fit: {reason}", base.name, packages.join(", ")),
         help: Some(format!(
             "change {base} (`cargo xtask lock {base} --update={first} --with-dependents`) or what {name} requires; or let \
              them differ: [tool.core-images.exceptions] {first} = \"<reason>\" in {folder}/{PYPROJECT}",

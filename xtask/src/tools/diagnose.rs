@@ -120,16 +120,23 @@ pub fn explain(run: &Invocation, tail: &str) -> Option<(Kind, String, String)> {
             return Some((Kind::Unavailable, last(&unreachable), "check AWS_REGION and the network".to_owned()));
         }
     }
-    if says(tail, &["version solving failed"]) {
-        let start = tail.to_lowercase().find("because").unwrap_or(0);
-        let why = tail[start..].lines().take_while(|line| !line.trim().is_empty()).collect::<Vec<_>>().join(" ");
-        return Some((
-            Kind::Child(1),
-            why,
-            "change one of the requirements named above in its pyproject.toml, then lock again".to_owned(),
-        ));
-    }
-    None
+    conflict(tail).map(|why| {
+        let help = "change one of the requirements named above in its pyproject.toml, then lock again";
+        (Kind::Child(1), why, help.to_owned())
+    })
+}
+
+/// Why poetry finds no versions that fit together, on one line; nothing where that isn't the trouble. Its derivation can
+/// take pages and is in the log: what counts is the last sentence.
+pub fn conflict(text: &str) -> Option<String> {
+    let lower = text.to_lowercase();
+    let end = lower.find("version solving failed").map(|at| at + "version solving failed".len());
+    let start = match end {
+        Some(end) => ["so, because", "because"].iter().find_map(|word| lower[..end].rfind(word)).unwrap_or(0),
+        None => lower.find("incompatible constraints in requirements")?,
+    };
+    let sentence = text[start..end.unwrap_or(text.len())].lines().map(str::trim);
+    Some(sentence.take_while(|line| !line.is_empty()).collect::<Vec<_>>().join(" "))
 }
 
 #[cfg(test)]
@@ -152,6 +159,12 @@ mod tests {
                 "poetry",
                 &["lock"],
                 "Because a needs b (1)\n and c needs b (2), version solving failed.",
+                Some(Kind::Child(1)),
+            ),
+            (
+                "poetry",
+                &["lock"],
+                "Incompatible constraints in requirements of x (0):\na (<1)\na (==2)",
                 Some(Kind::Child(1)),
             ),
             ("poetry", &["lock"], "something else", None),
