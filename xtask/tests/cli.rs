@@ -1046,7 +1046,7 @@ fn outside_the_repository_is_an_error() {
 
 // --dry-run
 
-const EVERY_PLAN: [&[&str]; 15] = [
+const EVERY_PLAN: [&[&str]; 16] = [
     &["lock", "--all"],
     &["lock", "--check", "--all"],
     &["build", "--all"],
@@ -1062,6 +1062,7 @@ const EVERY_PLAN: [&[&str]; 15] = [
     &["ci", "--no-setup"],
     &["check"],
     &["list"],
+    &["doctor"],
 ];
 
 #[test]

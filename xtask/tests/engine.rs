@@ -109,7 +109,7 @@ impl Copy {
         let sh = Shell::new().unwrap();
         sh.change_dir(source);
         // What is tracked, and what is new and not ignored: what a commit would hold.
-        let files = cmd!(sh, "git ls-files --cached --others --exclude-standard images docker-compose.dev.yaml docker-compose.ci.yaml README.md xtask/tests xtask/tools").quiet().read().unwrap();
+        let files = cmd!(sh, "git ls-files --cached --others --exclude-standard images docker-compose.dev.yaml docker-compose.ci.yaml README.md .github xtask/tests xtask/tools").quiet().read().unwrap();
         for file in files.lines().filter(|file| source.join(file).is_file()) {
             let to = root.join(file);
             fs::create_dir_all(to.parent().unwrap()).unwrap();
@@ -484,4 +484,109 @@ fn list_shows_what_the_engine_has() {
     assert_eq!(row["local"]["id"], copy.inspect("fastapi-serve").unwrap()["Id"]);
     let label = &copy.inspect("fastapi-serve").unwrap()["Config"]["Labels"]["core-images.stand-in"];
     assert_eq!(row["local"]["stand_in"], label.is_string());
+}
+
+/// The files that a lock run may change, to be put back whatever a test does.
+struct Saved(Vec<(PathBuf, Vec<u8>)>);
+
+impl Saved {
+    fn of(copy: &Copy) -> Saved {
+        let files = ["python-base", "fastapi-serve"].iter().flat_map(|image| {
+            ["pyproject.toml", "poetry.lock"].map(|file| copy.root.join("images").join(image).join(file))
+        });
+        Saved(files.map(|file| (file.clone(), fs::read(&file).unwrap())).collect())
+    }
+}
+
+impl Drop for Saved {
+    fn drop(&mut self) {
+        for (file, content) in &self.0 {
+            let _ = fs::write(file, content);
+        }
+    }
+}
+
+fn requires(copy: &Copy, image: &str, requirements: &[&str]) {
+    let path = copy.root.join(format!("images/{image}/pyproject.toml"));
+    let mut document: toml_edit::DocumentMut = fs::read_to_string(&path).unwrap().parse().unwrap();
+    let list = document["project"]["dependencies"].as_array_mut().unwrap();
+    let name = |requirement: &str| requirement.split([' ', '<', '>', '=', '[']).next().unwrap().to_owned();
+    for requirement in requirements {
+        list.retain(|old| name(old.as_str().unwrap()) != name(requirement));
+        list.push(*requirement);
+    }
+    fs::write(path, document.to_string()).unwrap();
+}
+
+#[test]
+#[ignore = "needs the docker engine: cargo xtask setup --tests"]
+fn a_bump_in_the_base_is_noticed_and_flows_through_the_family() {
+    let copy = built();
+    let saved = Saved::of(copy);
+    copy.succeeds(&["check"]);
+    requires(copy, "python-base", &["requests ==2.32.3"]);
+    let stale = copy.run(&["check"]);
+    assert_eq!(stale.status.code(), Some(65));
+    assert!(stderr(&stale).contains("images/python-base/poetry.lock:1: error: stale"), "{}", stderr(&stale));
+
+    // As a dependency bot leaves it: one image moved, and the one that stands on it not.
+    copy.succeeds(&["lock", "python-base"]);
+    let split = copy.run(&["check"]);
+    assert_eq!(split.status.code(), Some(65));
+    for expected in ["requests 2.34.2, python-base has 2.32.3", "cargo xtask lock fastapi-serve"] {
+        assert!(stderr(&split).contains(expected), "{}", stderr(&split));
+    }
+
+    let repaired = copy.succeeds(&["lock", "python-base", "--with-dependents", "--json"]);
+    let moves: Value = serde_json::from_slice(&repaired.stdout).unwrap();
+    let child = moves.as_array().unwrap().iter().find(|entry| entry["image"] == "fastapi-serve").unwrap();
+    assert_eq!(child["moves"][0]["package"], "requests");
+    assert_eq!(child["moves"][0]["after"], "2.32.3");
+    copy.succeeds(&["check"]);
+
+    let now: Vec<Vec<u8>> = saved.0.iter().map(|(file, _)| fs::read(file).unwrap()).collect();
+    copy.succeeds(&["lock", "--all"]);
+    let again: Vec<Vec<u8>> = saved.0.iter().map(|(file, _)| fs::read(file).unwrap()).collect();
+    assert!(now == again, "a second run changes nothing");
+}
+
+#[test]
+#[ignore = "needs the docker engine: cargo xtask setup --tests"]
+fn a_clash_with_the_base_names_both_sides() {
+    let copy = built();
+    let saved = Saved::of(copy);
+    // An old client, which pins its botocore to another than the base's.
+    requires(copy, "fastapi-serve", &["aiobotocore ==2.19.0"]);
+    let output = copy.run(&["lock", "--all"]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let error = stderr(&output);
+    let told = error.lines().rev().find(|line| line.starts_with("error:")).unwrap();
+    for side in ["lock fastapi-serve: python-base has botocore 1.", "aiobotocore (2.19.0)"] {
+        assert!(told.contains(side), "{told}");
+    }
+    let help = error.lines().rev().find(|line| line.starts_with(" help:")).unwrap();
+    assert!(help.contains("change python-base") && help.contains("[tool.core-images.exceptions] botocore"), "{help}");
+    for (file, content) in saved.0.iter().filter(|(file, _)| file.ends_with("poetry.lock")) {
+        assert_eq!(&fs::read(file).unwrap(), content, "{}", file.display());
+    }
+}
+
+#[test]
+#[ignore = "needs the docker engine: cargo xtask setup --tests"]
+fn a_child_changes_no_file_of_a_package_of_its_base() {
+    let copy = built();
+    // Every file that a package's own record names, with its hash.
+    let code = "import hashlib, importlib.metadata as m, json, pathlib\n\
+                paths = {p.locate() for d in m.distributions() for p in d.files or []}\n\
+                print(json.dumps({str(p): hashlib.sha256(p.read_bytes()).hexdigest() for p in map(pathlib.Path, paths) if p.is_file()}))";
+    let files = |image: &str| -> serde_json::Map<String, Value> {
+        let run = ["run", "--rm", "--network", "none", "--entrypoint", "python", &copy.reference(image), "-c", code];
+        let output = Command::new("docker").args(run).output().unwrap();
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let (base, child) = (files("python-base"), files("fastapi-serve"));
+    assert!(base.len() > 500 && child.len() > base.len());
+    let changed: Vec<&String> =
+        base.iter().filter(|(path, hash)| child.get(*path) != Some(hash)).map(|(path, _)| path).collect();
+    assert_eq!(changed, [""; 0]);
 }

@@ -1,6 +1,6 @@
 //! `check`: the repository against its own rules, all faults at once; reads files only.
 
-use super::{Context, readme};
+use super::{Context, ci, readme};
 use crate::{
     error::Fault,
     flags,
@@ -8,6 +8,7 @@ use crate::{
         Environment, Image, Project,
         compose::line_of,
         family::{self, Finding},
+        vars::Vars,
     },
     tools::docker::STAGE_LABEL,
 };
@@ -145,11 +146,31 @@ fn stray_folders(context: &Context, project: &Project) -> Vec<Finding> {
         .collect()
 }
 
+/// What a workflow runs, anybody can run: its commands are `cargo xtask …` alone.
+fn workflow_faults(context: &Context) -> Result<Vec<Finding>> {
+    let mut faults = Vec::new();
+    for file in ci::workflows(context)? {
+        let path = context.root.join(&file);
+        let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+        for (index, line) in text.lines().enumerate() {
+            let command = line.trim_start().trim_start_matches("- ").strip_prefix("run:").map(str::trim);
+            if command.is_some_and(|command| !command.starts_with("cargo xtask ")) {
+                let what = "runs something else than `cargo xtask …`: make it a verb".to_owned();
+                faults.push(Finding { place: format!("{}:{}", file.display(), index + 1), what });
+            }
+        }
+    }
+    Ok(faults)
+}
+
 pub fn run(context: &Context, flags: &flags::Check) -> Result<()> {
-    let (dev, ci) = (context.project_of(Environment::Dev)?, context.project_of(Environment::Ci)?);
+    // As the files say it by themselves, whatever variables this shell has.
+    let load = |environment| Project::load(&context.root, environment, Vars::default());
+    let (dev, ci) = (load(Environment::Dev)?, load(Environment::Ci)?);
     let all: Vec<_> = dev.images.iter().map(|image| image.name.clone()).collect();
     dev.with_bases(&all)?;
     let mut faults = faults(context, &dev, &ci);
+    faults.extend(workflow_faults(context)?);
     let path = context.root.join("README.md");
     let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
     match readme::generate(&text, &dev) {

@@ -6,7 +6,11 @@ use crate::{
     plan::{Action, EnvValue, Invocation, Plan, Step},
     project::Environment,
 };
-use anyhow::Result;
+use anyhow::{Context as _, Result};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 /// The tag that a CI run builds: it can't be mistaken for one that somebody works with.
 const TAG: &str = "ci";
@@ -26,6 +30,10 @@ pub fn plan(context: &Context, no_setup: bool) -> Result<Plan> {
     let project = context.project_of(Environment::Ci)?;
     let dockerfiles = project.images.iter().map(|image| context.shown(&image.dockerfile).display().to_string());
     step("hadolint", Invocation::new(&context.shown("target/tools/bin/hadolint").display().to_string(), dockerfiles));
+    let schema = ["--builtin-schema", "vendor.github-workflows"].map(str::to_owned);
+    let workflows = workflows(context)?.into_iter().map(|file| context.shown(file).display().to_string());
+    let tool = context.shown("target/tools/bin/check-jsonschema").display().to_string();
+    step("workflows", Invocation::new(&tool, schema.into_iter().chain(workflows)));
     step("unit and command-line tests", cargo(&["test"]));
     step("locks", cargo(&["xtask", "lock", "--check", "--all"]));
     step("tests with the real engine", cargo(&["test", "--", "--ignored", "--test-threads=1"]));
@@ -36,6 +44,20 @@ pub fn plan(context: &Context, no_setup: bool) -> Result<Plan> {
     step("build the family", family(&["build"]));
     step("validate the family", family(&["validate"]));
     Ok(plan)
+}
+
+/// GitHub's workflow files, in the order of their names.
+pub fn workflows(context: &Context) -> Result<Vec<PathBuf>> {
+    let folder = Path::new(".github/workflows");
+    let entries = match fs::read_dir(context.root.join(folder)) {
+        Ok(entries) => entries.collect::<Result<Vec<_>, _>>(),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(e) => Err(e),
+    };
+    let entries = entries.with_context(|| format!("reading {}", folder.display()))?;
+    let mut files: Vec<PathBuf> = entries.iter().map(|entry| folder.join(entry.file_name())).collect();
+    files.sort();
+    Ok(files)
 }
 
 pub fn run(context: &Context, flags: &flags::Ci) -> Result<()> {

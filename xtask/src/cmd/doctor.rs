@@ -3,8 +3,8 @@
 use super::{Context, preflight};
 use crate::{
     error::{Fault, Kind},
-    plan::Invocation,
-    project::{Environment, Origin},
+    plan::{Action, Invocation, Plan, Step},
+    project::{Environment, ImageRef, Origin},
     tools::docker,
     ui::{Style, table},
 };
@@ -60,8 +60,16 @@ fn engine(context: &Context) -> Finding {
     Finding::new("docker engine", found, "answers", ok, "cargo xtask setup")
 }
 
+fn engine_folder() -> Invocation {
+    Invocation::new("docker", ["info", "--format", "{{.DockerRootDir}}"])
+}
+
+fn free_in(folder: &str) -> Invocation {
+    Invocation::new("df", ["--output=avail", "--block-size=1G", folder])
+}
+
 fn disk(context: &Context) -> Finding {
-    let root = context.exec.capture(&Invocation::new("docker", ["info", "--format", "{{.DockerRootDir}}"]));
+    let root = context.exec.capture(&engine_folder());
     let folder = root.ok().filter(|output| output.success && !output.stdout.is_empty()).map(|output| output.stdout);
     let folder = folder.unwrap_or_else(|| ".".to_owned());
     let df = Invocation::new("df", ["--output=avail", "--block-size=1G", &folder]);
@@ -77,42 +85,38 @@ fn with_patience(run: &Invocation) -> Invocation {
     Invocation::new("timeout", words)
 }
 
-fn external_images(context: &Context) -> Result<Vec<Finding>> {
+fn external_references(context: &Context) -> Result<BTreeSet<ImageRef>> {
     let project = context.project_of(Environment::Dev)?;
     let bases = project.images.iter().flat_map(|image| &image.bases).filter(|base| base.origin == Origin::External);
-    let references: BTreeSet<_> = bases.map(|base| &base.reference).collect();
+    Ok(bases.map(|base| base.reference.clone()).collect())
+}
+
+fn external_images(context: &Context, references: &BTreeSet<ImageRef>) -> Vec<Finding> {
     let stand_ins = context.exec.capture(&docker::list_stand_ins()).map(|output| output.stdout).unwrap_or_default();
-    let findings = references.into_iter().map(|reference| {
+    let finding = |reference: &ImageRef| {
         let id = context.exec.capture(&docker::image_id(reference)).ok().filter(|output| output.success);
-        let reachable = context
-            .exec
-            .capture(&with_patience(&docker::registry_descriptor(reference)))
-            .is_ok_and(|output| output.success);
+        let registry = with_patience(&docker::registry_descriptor(reference));
+        let reachable = context.exec.capture(&registry).is_ok_and(|output| output.success);
         let here = match &id {
             Some(id) if stand_ins.contains(&id.stdout) => "here, a stand-in",
             Some(_) => "here",
             None => "not here",
         };
         let reach = if reachable { "its registry answers" } else { "its registry can't be reached" };
-        let found = Some(format!("{here}; {reach}"));
-        Finding::new(
-            &format!("image {reference}"),
-            found,
-            "here, or can be pulled",
-            id.is_some() || reachable,
-            "cargo xtask setup",
-        )
-    });
-    Ok(findings.collect())
+        let (what, found) = (format!("image {reference}"), Some(format!("{here}; {reach}")));
+        Finding::new(&what, found, "here, or can be pulled", id.is_some() || reachable, "cargo xtask setup")
+    };
+    references.iter().map(finding).collect()
+}
+
+fn ask_index(context: &Context) -> Invocation {
+    let python = "target/tools/poetry/bin/python";
+    let python = if context.has(python) { context.shown(python).display().to_string() } else { "python3".to_owned() };
+    with_patience(&Invocation::new(&python, ["-m", "pip", "--disable-pip-version-check", "index", "versions", "pip"]))
 }
 
 fn index(context: &Context) -> Finding {
-    let python = context.shown("target/tools/poetry/bin/python");
-    let python =
-        if context.has("target/tools/poetry/bin/python") { python.display().to_string() } else { "python3".to_owned() };
-    let ask = ["-m", "pip", "--disable-pip-version-check", "index", "versions", "pip"];
-    let answers =
-        context.exec.capture(&with_patience(&Invocation::new(&python, ask))).is_ok_and(|output| output.success);
+    let answers = context.exec.capture(&ask_index(context)).is_ok_and(|output| output.success);
     let found = if answers { "answers" } else { "doesn't answer" };
     Finding::new(
         "Python package index",
@@ -123,34 +127,52 @@ fn index(context: &Context) -> Finding {
     )
 }
 
-pub fn run(context: &Context) -> Result<()> {
+/// The tools that tell their version: their names, how they are asked, and the oldest that will do.
+fn tools(context: &Context) -> [(&'static str, Invocation, (u32, u32)); 6] {
     let version = |name: &str| Invocation::new(&context.program(name), ["--version"]);
-    let buildx = Invocation::new("docker", ["buildx", "version"]);
-    let client = Invocation::new("docker", ["--version"]);
+    [
+        ("docker", Invocation::new("docker", ["--version"]), (20, 10)),
+        ("docker compose", docker::Compose::version(), preflight::COMPOSE),
+        ("docker buildx", Invocation::new("docker", ["buildx", "version"]), (0, 10)),
+        ("poetry", version("poetry"), (2, 3)),
+        ("aws", version("aws"), (1, 32)),
+        ("hadolint", version("hadolint"), (2, 12)),
+    ]
+}
+
+/// Everything that is asked.
+fn plan(context: &Context, references: &BTreeSet<ImageRef>) -> Plan {
+    let asked = tools(context).map(|(_, run, _)| run).into_iter();
+    let asked = asked.chain([
+        docker::engine_version(),
+        engine_folder(),
+        free_in("."),
+        ask_index(context),
+        docker::list_stand_ins(),
+    ]);
+    let images = references
+        .iter()
+        .flat_map(|image| [docker::image_id(image), with_patience(&docker::registry_descriptor(image))]);
+    let steps = asked.chain(images).map(|run| Step::new(format!("ask {}", run.program), Action::Run(run)));
+    Plan { steps: steps.collect(), summary: false }
+}
+
+pub fn run(context: &Context) -> Result<()> {
+    let references = external_references(context)?;
+    if context.shows(&plan(context, &references))? {
+        return Ok(());
+    }
     // Each waits mostly for others.
     let findings = thread::scope(|scope| {
-        let slow = scope.spawn(|| external_images(context));
+        let images = scope.spawn(|| external_images(context, &references));
         let index = scope.spawn(|| index(context));
-        let python_tools = scope.spawn(|| {
-            [
-                tool(context, "poetry", &version("poetry"), (2, 3)),
-                tool(context, "aws", &version("aws"), (1, 32)),
-                tool(context, "hadolint", &version("hadolint"), (2, 12)),
-            ]
-        });
-        let mut findings = vec![
-            tool(context, "docker", &client, (20, 10)),
-            tool(context, "docker compose", &docker::Compose::version(), preflight::COMPOSE),
-            tool(context, "docker buildx", &buildx, (0, 10)),
-            engine(context),
-            disk(context),
-        ];
-        findings.extend(python_tools.join().into_iter().flatten());
+        let others = scope.spawn(|| [engine(context), disk(context)]);
+        let tools = tools(context).map(|(name, run, minimum)| tool(context, name, &run, minimum));
+        let mut findings: Vec<Finding> = tools.into_iter().chain(others.join().into_iter().flatten()).collect();
         findings.extend(index.join());
-        let images = slow.join().unwrap_or_else(|_| Ok(Vec::new()))?;
-        findings.extend(images);
-        anyhow::Ok(findings)
-    })?;
+        findings.extend(images.join().into_iter().flatten());
+        findings
+    });
     if context.globals.json {
         println!("{}", serde_json::to_string_pretty(&findings).context("writing the findings as JSON")?);
     } else {

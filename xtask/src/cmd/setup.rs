@@ -31,7 +31,7 @@ pub const CA_BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
 /// and the programs that are linked into `target/tools/bin`.
 const ENVIRONMENTS: [(&str, &str, &[&str]); 2] = [
     ("poetry", "images/build-tools/requirements.txt", &["poetry", "uv"]),
-    ("aws", "xtask/tools/requirements.txt", &["aws", "hadolint"]),
+    ("aws", "xtask/tools/requirements.txt", &["aws", "hadolint", "check-jsonschema"]),
 ];
 const TEST_ENVIRONMENT: (&str, &str, &[&str]) = ("moto", "xtask/tests/requirements.txt", &["moto_server"]);
 /// pytest as the suites mount it: no environment, just a folder of pure Python.

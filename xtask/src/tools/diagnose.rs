@@ -126,17 +126,27 @@ pub fn explain(run: &Invocation, tail: &str) -> Option<(Kind, String, String)> {
     })
 }
 
-/// Why poetry finds no versions that fit together, on one line; nothing where that isn't the trouble. Its derivation can
-/// take pages and is in the log: what counts is the last sentence.
+/// How much of poetry's derivation is told; all of it can take pages, and is in the log.
+const TOLD: usize = 500;
+
+/// Why poetry finds no versions that fit together, on one line: the end of its derivation, back to a sentence's beginning;
+/// nothing where that isn't the trouble.
 pub fn conflict(text: &str) -> Option<String> {
     let lower = text.to_lowercase();
-    let end = lower.find("version solving failed").map(|at| at + "version solving failed".len());
-    let start = match end {
-        Some(end) => ["so, because", "because"].iter().find_map(|word| lower[..end].rfind(word)).unwrap_or(0),
-        None => lower.find("incompatible constraints in requirements")?,
+    let told = |part: &str| part.split_whitespace().collect::<Vec<_>>().join(" ");
+    let Some(end) = lower.find("version solving failed") else {
+        let start = lower.find("incompatible constraints in requirements")?;
+        let end = lower[start..].find("\n\n").map_or(text.len(), |at| start + at);
+        return Some(told(&text[start..end]));
     };
-    let sentence = text[start..end.unwrap_or(text.len())].lines().map(str::trim);
-    Some(sentence.take_while(|line| !line.is_empty()).collect::<Vec<_>>().join(" "))
+    let end = end + "version solving failed".len();
+    // Each sentence begins a line with "Because", "And because", "So, because" …
+    let begins =
+        lower[..end].match_indices("because").map(|(at, _)| lower[..at].rfind('\n').map_or(0, |newline| newline + 1));
+    let begins: Vec<usize> = begins.collect();
+    let last = begins.last().copied().unwrap_or(0);
+    let start = begins.iter().copied().find(|start| end - start <= TOLD).unwrap_or(last);
+    Some(told(&text[start..end]))
 }
 
 #[cfg(test)]
@@ -171,6 +181,17 @@ mod tests {
         ] {
             assert_eq!(kind(program, args, tail), expected, "{tail}");
         }
+    }
+
+    #[test]
+    fn the_end_of_a_derivation_is_told() {
+        let short = "x\nBecause a depends on b (1)\n and c on b (2), a is forbidden.\nSo, because p depends on a, version solving failed.\n";
+        let told = "Because a depends on b (1) and c on b (2), a is forbidden. So, because p depends on a, version solving failed";
+        assert_eq!(conflict(short).as_deref(), Some(told));
+        let long =
+            format!("Because {} is long.\nSo, because p depends on a, version solving failed.", "a ".repeat(TOLD));
+        assert_eq!(conflict(&long).as_deref(), Some("So, because p depends on a, version solving failed"));
+        assert_eq!(conflict("all is well"), None);
     }
 
     #[test]
