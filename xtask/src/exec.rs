@@ -510,7 +510,12 @@ fn touch(action: &Action) -> Result<()> {
 /// Writes the pins of the lock `base` into the file `pyproject`, where they aren't there yet.
 pub fn couple(base: &Path, pyproject: &Path) -> Result<()> {
     let read = |path: &Path| fs::read_to_string(path).with_context(|| format!("reading {}", path.display()));
-    let lock = Lockfile::parse(base, &read(base)?)?;
+    let lock = fs::read_to_string(base).map_err(|e| {
+        let image = base.parent().and_then(Path::file_name).unwrap_or_default().display();
+        Fault::new(Kind::Project, format!("reading {}, whose versions are to be kept to: {e}", base.display()))
+            .help(format!("lock the base first: `cargo xtask lock {image}`"))
+    })?;
+    let lock = Lockfile::parse(base, &lock)?;
     let before = read(pyproject)?;
     let parsed = Pyproject::parse(pyproject, &before)?;
     let after = parsed.with_pins(&pins_of(&lock, &parsed.exceptions()?))?;

@@ -183,6 +183,51 @@ fn a_lock_that_fails_leaves_the_others_locked() {
 }
 
 #[test]
+fn a_poetry_that_is_killed_half_way_changes_nothing() {
+    let repo = Repo::new();
+    repo.on("poetry lock *", Reply::does("printf '[[pack' >images/fastapi-serve/.lock/poetry.lock; kill -9 $$"));
+    let before = repo.snapshot("images");
+    repo.run(&["lock", "fastapi-serve"]).fails(137, &["exit code 137"]);
+    assert_eq!(repo.snapshot("images"), before);
+}
+
+#[test]
+fn lock_leaves_a_read_only_file_alone() {
+    let repo = Repo::new();
+    let lock = repo.root.join("images/python-base/poetry.lock");
+    fs::set_permissions(&lock, fs::Permissions::from_mode(0o444)).unwrap();
+    let ran = repo.run(&["lock", "python-base"]).fails(65, &["images/python-base/poetry.lock is read-only"]);
+    assert!(ran.help().contains("chmod u+w"), "{}", ran.stderr);
+    assert_eq!(repo.calls(), [""; 0]);
+}
+
+#[test]
+fn a_base_whose_lock_is_no_good_is_named_before_poetry_runs() {
+    let conflicted = format!("<<<<<<< HEAD\n{OLD_LOCK}");
+    for (content, expected) in [
+        (None, "reading images/python-base/poetry.lock, whose versions are to be kept to"),
+        (Some(conflicted.as_str()), "images/python-base/poetry.lock:1: an unresolved merge conflict"),
+        (
+            Some(OLD_LOCK.split("[metadata]").next().unwrap()),
+            "no [metadata] with lock-version and content-hash: cut off",
+        ),
+        (Some(&OLD_LOCK.replace("2.1", "3.0")), "its format is 3.0, ours 2.x"),
+    ] {
+        let repo = Repo::new();
+        let lock = repo.root.join("images/python-base/poetry.lock");
+        match content {
+            None => fs::remove_file(lock).unwrap(),
+            Some(text) => fs::write(lock, text).unwrap(),
+        }
+        let before = repo.snapshot("images");
+        let ran = repo.run(&["lock", "fastapi-serve"]).fails(65, &[expected]);
+        assert!(ran.help().contains("cargo xtask lock python-base"), "{}", ran.stderr);
+        assert_eq!(repo.calls(), [""; 0]);
+        assert_eq!(repo.snapshot("images"), before);
+    }
+}
+
+#[test]
 fn lock_fails_where_it_may_not_write() {
     let obstacles: [fn(&Path); 2] = [
         |folder| fs::set_permissions(folder, fs::Permissions::from_mode(0o555)).unwrap(),

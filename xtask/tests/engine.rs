@@ -572,6 +572,31 @@ fn a_clash_with_the_base_names_both_sides() {
 }
 
 #[test]
+#[ignore = "needs the docker engine and root: cargo xtask setup --tests"]
+fn a_full_disk_changes_nothing() {
+    let copy = built();
+    let saved = Saved::of(copy);
+    // Mounts of its own, so that nobody else sees this one; the lock fits in it once, and not twice.
+    let script = "set -e; cd images; cp -r fastapi-serve full; mount -t tmpfs -o size=260k tmpfs fastapi-serve; \
+                  cp -r full/. fastapi-serve; rm -r full; cd ..; code=0; \
+                  \"$0\" lock fastapi-serve || code=$?; \
+                  test ! -e images/fastapi-serve/.lock; cat images/fastapi-serve/poetry.lock; exit $code";
+    let mut run = Command::new(if nix::unistd::geteuid().is_root() { "unshare" } else { "sudo" });
+    if !nix::unistd::geteuid().is_root() {
+        run.arg("unshare");
+    }
+    let output = run
+        .args(["--mount", "sh", "-c", script, env!("CARGO_BIN_EXE_xtask")])
+        .current_dir(&copy.root)
+        .output()
+        .unwrap();
+    assert!(!output.status.success());
+    assert!(stderr(&output).contains("No space left on device"), "{}", stderr(&output));
+    let (_, before) = saved.0.iter().find(|(file, _)| file.ends_with("fastapi-serve/poetry.lock")).unwrap();
+    assert!(output.stdout == *before, "the lock is as it was");
+}
+
+#[test]
 #[ignore = "needs the docker engine: cargo xtask setup --tests"]
 fn a_child_changes_no_file_of_a_package_of_its_base() {
     let copy = built();

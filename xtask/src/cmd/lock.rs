@@ -241,6 +241,7 @@ pub fn run(context: &Context, flags: &flags::Lock) -> Result<()> {
     if context.shows(&plan)? || images.is_empty() {
         return Ok(());
     }
+    writable(context, &images)?;
     if !context.is_there("poetry") && !context.is_there("docker") {
         return Err(Fault::new(
             Kind::Unavailable,
@@ -274,6 +275,19 @@ pub fn run(context: &Context, flags: &flags::Lock) -> Result<()> {
             }
             Err(first.clone().into())
         }
+    }
+}
+
+/// A file that somebody made read-only is left alone: putting another in its place would need no right to write it.
+fn writable(context: &Context, images: &[Locked]) -> Result<(), Fault> {
+    let files = images.iter().filter(|locked| locked.task != Task::Check);
+    let mut files = files.flat_map(|locked| [PYPROJECT, LOCK].map(|file| locked.image.folder.join(file)));
+    let read_only =
+        |file: &PathBuf| fs::metadata(context.root.join(file)).is_ok_and(|about| about.permissions().readonly());
+    match files.find(read_only) {
+        None => Ok(()),
+        Some(file) => Err(Fault::project(format!("lock: {} is read-only", file.display()))
+            .help(format!("chmod u+w {}", context.shown(file).display()))),
     }
 }
 

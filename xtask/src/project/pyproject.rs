@@ -303,6 +303,59 @@ mod tests {
         assert!(bad.what.contains("pyproject.toml:2: the exception numpy has no reason"), "{bad}");
     }
 
+    /// Random files in a fixed order: whatever stands around the group, it is written, it is all that changes, and writing
+    /// it again changes nothing.
+    #[test]
+    fn any_file_keeps_everything_but_the_group() {
+        let mut state: u64 = 20_261_122;
+        let mut next = |bound: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            usize::try_from(state >> 33).unwrap() % bound
+        };
+        let parts = [
+            "[project]\nname = 'a'  # odd   spacing\nrequires-python=\">=3.13\"\ndependencies = [\n  \"x[extra] >=1; os_name == 'nt'\",\n]\n",
+            "\n\n# a comment of its own\n\n",
+            "[tool.poetry]\npackage-mode = false\n",
+            "[tool.poetry.group.dev.dependencies]\nB = '1'\na = { version = '2', extras = [\"z\"] }\n",
+            "[tool.other.'quoted key']\nlist = [1,\n 2] # end\n",
+            "[[tool.things]]\nn = 1\n[[tool.things]]\nn = 2\n",
+            "[tool.core-images.exceptions]\nFoo_Bar = 'why'\n",
+            "[dependency-groups]\nx = [\"y\"]\n",
+        ];
+        let versions = ["1", "1!2.0", "2.13.0+cpu", "2026.10.18", "1.0rc1", "2.9.0.post0"];
+        let names = ["a", "foo-bar", "zope-interface", "x1", "torch"];
+        let markers = ["os_name == \"nt\"", "python_version < '3.14' and extra == 'q'"];
+        for _ in 0..300 {
+            let mut order: Vec<usize> = (0..parts.len()).collect();
+            for i in (1..order.len()).rev() {
+                order.swap(i, next(i + 1));
+            }
+            let rest: String = order.into_iter().map(|i| parts[i]).collect();
+            let mut some = || -> Pins {
+                let pin = |next: &mut dyn FnMut(usize) -> usize| {
+                    let marker = markers.get(next(4)).copied();
+                    pin(versions[next(versions.len())], marker)
+                };
+                (0..=next(4)).map(|_| (names[next(names.len())].to_owned(), pin(&mut next))).collect()
+            };
+            let (first, second) = (some(), some());
+            let once = pyproject(&rest).with_pins(&first).unwrap();
+            assert_eq!(pyproject(&once).pins(), first);
+            assert_eq!(pyproject(&once).with_pins(&first).unwrap(), once);
+            let again = pyproject(&once).with_pins(&second).unwrap();
+            assert_eq!(pyproject(&again).pins(), second, "{again}");
+            // Less the group, it is the file that it was.
+            let start = again.find(WHY).unwrap();
+            let header = "[tool.poetry.group.coupled.dependencies]\n";
+            let pins = again.find(header).unwrap() + header.len();
+            let length: usize =
+                again[pins..].split_inclusive('\n').take_while(|line| line.contains(" = ")).map(str::len).sum();
+            let end = pins + length;
+            let without = [&again[..start], &again[end..]].concat();
+            assert_eq!(without.trim_end(), rest.trim_end());
+        }
+    }
+
     /// The locks of the repository were written by poetry itself.
     #[test]
     fn the_hash_is_poetrys() {
