@@ -51,6 +51,10 @@ pub enum Command {
     Doctor,
     /// Show the images: bases, hardware, lock, suite, and what the engine has of them
     List,
+    /// Print what stands on what
+    Graph(Graph),
+    /// Write a page to look at: the graph, what the engine has, and every package's version in every image
+    Report(Report),
     /// Hold the repository against its own rules: the two compose files, Dockerfiles, README
     Check(Check),
     /// Run every check and test, build and validate the family: what CI runs
@@ -158,6 +162,31 @@ pub struct Setup {
 }
 
 #[derive(Debug, Args)]
+pub struct Graph {
+    /// How; --json is short for json
+    #[arg(long, value_enum, default_value_t = GraphFormat::Text)]
+    pub format: GraphFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum GraphFormat {
+    /// An indented tree
+    Text,
+    /// What GitHub draws in Markdown
+    Mermaid,
+    /// For Graphviz
+    Dot,
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub struct Report {
+    /// The file to write [default: target/report.html]
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 pub struct Check {
     /// Write the generated parts of README.md anew instead of comparing them
     #[arg(long)]
@@ -176,7 +205,7 @@ pub struct Globals {
     /// Print the commands that would be run, one a line; run none
     #[arg(long, global = true)]
     pub dry_run: bool,
-    /// Print JSON on standard output (list, doctor, and every --dry-run)
+    /// Print JSON on standard output (list, graph, doctor, and every --dry-run)
     #[arg(long, global = true)]
     pub json: bool,
     /// How many images to work on at a time [default: the cores]

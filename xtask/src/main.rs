@@ -49,6 +49,8 @@ fn run(cli: Cli, ui: Ui) -> anyhow::Result<()> {
         Command::Setup(flags) => cmd::setup::run(&context, &flags),
         Command::Doctor => cmd::doctor::run(&context),
         Command::List => cmd::list::run(&context),
+        Command::Graph(flags) => cmd::graph::run(&context, &flags),
+        Command::Report(flags) => cmd::report::run(&context, &flags),
         Command::Check(flags) => cmd::check::run(&context, &flags),
         Command::Ci(flags) => cmd::ci::run(&context, &flags),
         Command::Couple(flags) => exec::couple(&flags.base, &flags.pyproject),

@@ -1091,7 +1091,7 @@ fn outside_the_repository_is_an_error() {
 
 // --dry-run
 
-const EVERY_PLAN: [&[&str]; 16] = [
+const EVERY_PLAN: [&[&str]; 17] = [
     &["lock", "--all"],
     &["lock", "--check", "--all"],
     &["build", "--all"],
@@ -1107,6 +1107,7 @@ const EVERY_PLAN: [&[&str]; 16] = [
     &["ci", "--no-setup"],
     &["check"],
     &["list"],
+    &["report"],
     &["doctor"],
 ];
 

@@ -1,5 +1,6 @@
 //! The parts of README.md that are generated, between marks, from the compose files and the flags.
 
+use super::graph::Graph;
 use crate::{flags::Cli, project::Project};
 use clap::CommandFactory as _;
 use std::fmt::Write as _;
@@ -7,9 +8,11 @@ use std::fmt::Write as _;
 /// `text` with every generated part made anew.
 ///
 /// # Errors
-/// A mark that is missing.
+/// A mark that is missing, or bases that go round in a circle.
 pub fn generate(text: &str, project: &Project) -> Result<String, String> {
-    [("images", images(project)), ("variables", variables())].into_iter().try_fold(
+    let graph = Graph::of(project).map_err(|fault| fault.what)?;
+    let graph = format!("```mermaid\n{}```\n", graph.mermaid());
+    [("graph", graph), ("images", images(project)), ("variables", variables())].into_iter().try_fold(
         text.to_owned(),
         |text, (name, body)| {
             let (begin, end) = (format!("<!-- begin {name} -->\n"), format!("<!-- end {name} -->"));

@@ -93,6 +93,7 @@ impl Machine {
             need(there("docker-registry"), &["docker-registry"]);
             need(there("htpasswd"), &["apache2-utils"]);
             need(there("hyperfine"), &["hyperfine"]);
+            need(there("chromium"), &["chromium"]);
         }
         // Ubuntu's docker.io holds the client, too.
         if ubuntu && packages.remove("docker-cli") {

@@ -10,7 +10,11 @@ use crate::{
 };
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
-use std::{fs, path::Path, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
 
 /// Where the suites' reports lie, below the root.
 const REPORTS: &str = "target/validate";
@@ -64,12 +68,17 @@ fn record(root: &Path, id: &str) -> PathBuf {
     root.join(REPORTS).join("passed").join(format!("{}.json", id.replace(':', "-")))
 }
 
+/// What a suite has passed for the image with this id, and when.
+pub fn passed(root: &Path, id: &str) -> Option<(Passed, SystemTime)> {
+    let path = record(root, id);
+    let passed: Passed = serde_json::from_str(&fs::read_to_string(&path).ok()?).ok()?;
+    let time = fs::metadata(&path).and_then(|found| found.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
+    (passed.id == id).then_some((passed, time))
+}
+
 /// Has a suite passed for the image with this id?
 pub fn has_passed(root: &Path, id: &str) -> bool {
-    fs::read_to_string(record(root, id))
-        .ok()
-        .and_then(|text| serde_json::from_str::<Passed>(&text).ok())
-        .is_some_and(|passed| passed.id == id)
+    passed(root, id).is_some()
 }
 
 /// The name of a run's container: two runs in two clones don't meet.

@@ -16,7 +16,7 @@ use std::{
 /// Wheels that only a vendor's own index has, beside a lock: exact versions, one a line.
 const VENDOR_WHEELS: &str = "vendor-wheels.txt";
 /// The exception that lets an image have another Python than its base.
-const PYTHON: &str = "python";
+pub const PYTHON: &str = "python";
 
 /// Something that breaks a rule: where, and what.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,7 +43,12 @@ impl Member<'_> {
     }
 
     fn excepts(&self, package: &str) -> bool {
-        self.exceptions.contains_key(package) || self.exceptions.contains_key("*")
+        self.reason(package).is_some()
+    }
+
+    /// Why a package may have another version here.
+    pub fn reason(&self, package: &str) -> Option<&str> {
+        self.exceptions.get(package).or_else(|| self.exceptions.get("*")).map(String::as_str)
     }
 
     /// Each package's versions, vendor wheels among them.
@@ -184,20 +189,30 @@ fn python(member: &Member, base: &Member) -> Option<Finding> {
     }
 }
 
-/// No package at two versions, unless the image that differs says why; and no saying so without need. What an image
-/// differs from is the version of the first image, in the order of the compose file, that has the package.
-fn splits(members: &[Member]) -> Vec<Finding> {
-    let mut first: BTreeMap<&str, (&Member, BTreeSet<&str>)> = BTreeMap::new();
-    let mut findings = Vec::new();
-    let versions: Vec<_> = members.iter().map(Member::versions).collect();
+/// The image and the versions that a package is held against: those of the first image, in the order of the compose file,
+/// that has it.
+pub type Standards<'a> = BTreeMap<&'a str, (&'a Member<'a>, BTreeSet<&'a str>)>;
+
+pub fn standards<'a>(members: &'a [Member<'a>]) -> Standards<'a> {
+    let mut first = Standards::new();
     // An image that excepts a package sets no standard for the others, if another one has it.
-    for standard in [false, true] {
-        for (member, versions) in members.iter().zip(&versions) {
-            for (package, versions) in versions.iter().filter(|(package, _)| member.excepts(package) == standard) {
-                first.entry(package).or_insert_with(|| (member, versions.clone()));
+    for excepted in [false, true] {
+        for member in members {
+            for (package, versions) in member.versions() {
+                if member.excepts(package) == excepted {
+                    first.entry(package).or_insert((member, versions));
+                }
             }
         }
     }
+    first
+}
+
+/// No package at two versions, unless the image that differs says why; and no saying so without need.
+fn splits(members: &[Member]) -> Vec<Finding> {
+    let first = standards(members);
+    let mut findings = Vec::new();
+    let versions: Vec<_> = members.iter().map(Member::versions).collect();
     for (member, versions) in members.iter().zip(&versions) {
         let list = |versions: &BTreeSet<&str>| versions.iter().copied().collect::<Vec<_>>().join(", ");
         let differing: BTreeSet<&str> = versions

@@ -1,0 +1,171 @@
+//! What the engine has of the family: one question, which `list` and `report` ask.
+
+use super::Context;
+use crate::{
+    plan::Invocation,
+    project::{ImageRef, Project},
+    tools::docker,
+};
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, SystemTime},
+};
+
+/// An image as the engine has it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Local {
+    pub id: String,
+    /// In bytes.
+    pub size: u64,
+    /// As the engine has it: RFC 3339.
+    pub created: String,
+    /// The stage that it bears the mark of; none for production.
+    pub stage: Option<String>,
+    pub stand_in: bool,
+}
+
+impl Local {
+    /// As docker shortens it.
+    pub fn short_id(&self) -> &str {
+        let id = self.id.trim_start_matches("sha256:");
+        id.get(..12).unwrap_or(id)
+    }
+
+    /// `production`, where it bears no mark.
+    pub fn stage(&self) -> &str {
+        self.stage.as_deref().unwrap_or("production")
+    }
+
+    /// How long ago it was made; what the engine says where that is no time.
+    pub fn age(&self, now: SystemTime) -> String {
+        time_of(&self.created).map_or_else(|| self.created.clone(), |then| age(then, now))
+    }
+}
+
+/// What `docker image inspect` says of an image.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Inspected {
+    id: String,
+    repo_tags: Option<Vec<String>>,
+    created: String,
+    size: u64,
+    config: Option<Config>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Config {
+    labels: Option<BTreeMap<String, String>>,
+}
+
+/// What an engine that answers has.
+pub struct Answer(Vec<Inspected>);
+
+impl Answer {
+    pub fn of(&self, reference: &ImageRef) -> Option<Local> {
+        let tag = reference.to_string();
+        let found = self.0.iter().find(|found| found.repo_tags.iter().flatten().any(|name| *name == tag))?;
+        let label = |name: &str| found.config.as_ref()?.labels.as_ref()?.get(name).cloned();
+        Some(Local {
+            id: found.id.clone(),
+            size: found.size,
+            created: found.created.clone(),
+            stage: label(docker::STAGE_LABEL),
+            stand_in: label(docker::STAND_IN_LABEL).is_some(),
+        })
+    }
+}
+
+pub fn question(project: &Project) -> Invocation {
+    let references: Vec<_> = project.family().map(|image| &image.reference).collect();
+    docker::inspect_all(&references)
+}
+
+/// What the engine has of the family; nothing where it doesn't answer.
+pub fn ask(context: &Context, question: &Invocation) -> Option<Answer> {
+    let output = context.exec.capture(question).ok()?;
+    // A missing image is an error of docker's, too; an engine that doesn't answer prints no list.
+    serde_json::from_str(&output.stdout)
+        .ok()
+        .filter(|_| output.success || output.stderr.to_lowercase().contains("no such image"))
+        .map(Answer)
+}
+
+/// `163 MB`, `5.5 GB`.
+pub fn size(bytes: u64) -> String {
+    let megabytes = bytes.div_ceil(1_000_000);
+    if megabytes < 1000 {
+        format!("{megabytes} MB")
+    } else {
+        format!("{}.{} GB", megabytes / 1000, megabytes % 1000 / 100)
+    }
+}
+
+/// A time of the form `2026-11-22T17:25:04…`.
+fn time_of(text: &str) -> Option<SystemTime> {
+    let number = |range: std::ops::Range<usize>| text.get(range)?.parse::<i64>().ok();
+    let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
+    // Days since 1970-01-01 in the proleptic Gregorian calendar, years counted from March: Howard Hinnant's days_from_civil.
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let days =
+        year * 365 + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + (153 * month + 2) / 5 + day
+            - 719_469;
+    let seconds = days * 86_400 + number(11..13)? * 3600 + number(14..16)? * 60 + number(17..19)?;
+    SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(u64::try_from(seconds).ok()?))
+}
+
+/// How long ago a time was, in its largest unit.
+pub fn age(then: SystemTime, now: SystemTime) -> String {
+    let (count, unit) = match now.duration_since(then).unwrap_or_default().as_secs() {
+        age @ ..60 => (age, "s"),
+        age @ ..3600 => (age / 60, "min"),
+        age @ ..86_400 => (age / 3600, "h"),
+        age => (age / 86_400, "d"),
+    };
+    format!("{count} {unit}")
+}
+
+/// `2026-11-22 17:25 UTC`.
+pub fn date(time: SystemTime) -> String {
+    let seconds = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+    // The way back, civil_from_days, for times after 1970.
+    let days = seconds / 86_400 + 719_468;
+    let (era, of_era) = (days / 146_097, days % 146_097);
+    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month + 2) / 5 + 1;
+    let (year, month) = if month < 10 { (year, month + 3) } else { (year + 1, month - 9) };
+    let (hour, minute) = (seconds % 86_400 / 3600, seconds % 3600 / 60);
+    format!("{:04}-{month:02}-{day:02} {hour:02}:{minute:02} UTC", era * 400 + year)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_and_sizes() {
+        let at = |seconds: u64| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        // 2026-11-22T17:25:04Z, as date(1) counts it.
+        let created = time_of("2026-11-22T17:25:04.123456789Z").unwrap();
+        for (now, expected) in
+            [(1_795_368_304, "0 s"), (1_795_368_363, "59 s"), (1_795_371_904, "1 h"), (1_795_541_104, "2 d")]
+        {
+            assert_eq!(age(created, at(now)), expected);
+        }
+        assert_eq!(age(time_of("2024-02-29T00:00:00Z").unwrap(), at(1_709_164_860)), "1 min");
+        assert_eq!(time_of("soon"), None);
+        assert_eq!((size(162_600_000), size(5_540_000_000)), ("163 MB".to_owned(), "5.5 GB".to_owned()));
+    }
+
+    #[test]
+    fn dates_are_the_way_back() {
+        for text in ["1970-01-01T00:00:00", "2024-02-29T23:59:00", "2026-11-22T17:25:00", "2100-03-01T06:00:00"] {
+            let expected = format!("{} {} UTC", &text[..10], &text[11..16]);
+            assert_eq!(date(time_of(text).unwrap()), expected);
+        }
+    }
+}
