@@ -1573,3 +1573,20 @@ fn one_module_spawns_and_one_knows_yaml() {
     }
     assert!(seen > 20, "only {seen} files found");
 }
+
+#[test]
+fn bash_completes_images_behind_cargo_xtask_and_leaves_cargo_its_own() {
+    let repo = Repo::new();
+    let script = repo.run(&["completions", "bash"]).succeeds().stdout;
+    repo.write("complete.sh", &script);
+    let typed = |words: &str, last: &str| {
+        let ask = format!(
+            "_cargo() {{ COMPREPLY=(cargos-own); }}; complete -F _cargo cargo; source complete.sh; \
+             COMP_WORDS=({words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); _cargo_xtask cargo {last} x; echo \"${{COMPREPLY[@]}}\""
+        );
+        repo.shell(&format!("/bin/bash -c '{}'", ask.replace('\'', "'\\''"))).run().succeeds().stdout
+    };
+    assert_eq!(typed("cargo xtask build py", "py"), "python-base\n");
+    assert_eq!(typed("cargo xtask vali", "vali"), "validate\n");
+    assert_eq!(typed("cargo bu", "bu"), "cargos-own\n");
+}

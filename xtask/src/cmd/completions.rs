@@ -46,7 +46,7 @@ _cargo_xtask() {
     if [ "${COMP_WORDS[1]}" = xtask ] && [ "$COMP_CWORD" -gt 1 ]; then
         COMP_WORDS=("${COMP_WORDS[@]:1}")
         COMP_CWORD=$((COMP_CWORD - 1))
-        _clap_complete_xtask xtask
+        _clap_complete_xtask xtask "$2" "$3"
     elif [ -n "$_cargo_before_xtask" ]; then
         "$_cargo_before_xtask" "$@"
     fi

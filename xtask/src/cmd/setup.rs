@@ -34,6 +34,8 @@ const ENVIRONMENTS: [(&str, &str, &[&str]); 2] = [
     ("aws", "xtask/tools/requirements.txt", &["aws", "hadolint", "check-jsonschema"]),
 ];
 const TEST_ENVIRONMENT: (&str, &str, &[&str]) = ("moto", "xtask/tests/requirements.txt", &["moto_server"]);
+/// The copy of the pins that says what an environment was made from.
+const STAMP: &str = "requirements.txt";
 /// pytest as the suites mount it: no environment, just a folder of pure Python.
 const PYTEST: (&str, &str) = ("target/tools/pytest", "images/common/tests/requirements.txt");
 
@@ -196,9 +198,8 @@ pub fn trusting(context: &Context, variable: &str, run: Invocation) -> Invocatio
 }
 
 /// Something is up to date where the pins it was made from are beside it.
-fn is_made_from(stamp: &Path, requirements: &Path) -> Probe {
-    let same = ["--silent".to_owned(), stamp.display().to_string(), requirements.display().to_string()];
-    Probe { run: Invocation::new("cmp", same), prints: None }
+fn is_made_from(stamp: &str, pins: &str) -> Probe {
+    Probe { run: Invocation::new("cmp", ["--silent", stamp, pins]), prints: None }
 }
 
 fn shell(script: String) -> Invocation {
@@ -260,80 +261,54 @@ fn admit(machine: &Machine) -> Option<Invocation> {
     (!machine.root).then(|| machine.as_root("sh", &["-c", &script]))
 }
 
+/// Installs exactly what `pins` says, where `options` say.
+fn pip_install(context: &Context, python: &str, options: &[&str], pins: &str) -> Invocation {
+    let install = ["-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--require-hashes", "--no-deps"];
+    let args = [&install[..], options, &["--requirement", pins]].concat();
+    trusting(context, "PIP_CERT", Invocation::new(python, args))
+}
+
+/// Adds a step that is done again where `made` says no.
+fn unless_made(plan: &mut Plan, made: &Probe, title: String, run: Invocation, retry: bool) {
+    let mut step = Step::new(title, Action::Unless(made.clone(), run));
+    step.retry = retry;
+    plan.then(step);
+}
+
 fn python_steps(context: &Context, plan: &mut Plan, tests: bool) {
     let folder = Path::new(tools::FOLDER);
-    let test = tests.then_some(TEST_ENVIRONMENT);
-    for (name, requirements, programs) in ENVIRONMENTS.into_iter().chain(test) {
-        let home = context.shown(folder.join(name));
-        let requirements = context.shown(requirements);
-        let stamp = home.join("requirements.txt");
-        let python = home.join("bin/python").display().to_string();
-        let (home, stamp_text, pins) =
-            (home.display().to_string(), stamp.display().to_string(), requirements.display().to_string());
-        let made = is_made_from(&stamp, &requirements);
+    let path = |path: PathBuf| context.shown(path).display().to_string();
+    let bin = path(folder.join("bin"));
+    for (name, pins, programs) in ENVIRONMENTS.into_iter().chain(tests.then_some(TEST_ENVIRONMENT)) {
+        let (home, pins) = (path(folder.join(name)), path(pins.into()));
+        let stamp = format!("{home}/{STAMP}");
+        let made = is_made_from(&stamp, &pins);
+        let what = programs.join(" and ");
         // Debian's own Python: a version manager's may go away with its next upgrade.
         let create = Invocation::new("/usr/bin/python3", ["-m", "venv", "--clear", &home]);
-        plan.then(Step::new(
-            format!("make a home for {}", programs.join(" and ")),
-            Action::Unless(made.clone(), create),
-        ));
-        let options = [
-            "-m",
-            "pip",
-            "--disable-pip-version-check",
-            "install",
-            "--quiet",
-            "--require-hashes",
-            "--no-deps",
-            "--requirement",
-            &pins,
-        ];
-        let install = trusting(context, "PIP_CERT", Invocation::new(&python, options));
-        let mut install =
-            Step::new(format!("install {}", programs.join(" and ")), Action::Unless(made.clone(), install));
-        install.retry = true;
-        plan.then(install);
-        let bin = context.shown(folder.join("bin")).display().to_string();
+        unless_made(plan, &made, format!("make a home for {what}"), create, false);
+        let install = pip_install(context, &format!("{home}/bin/python"), &[], &pins);
+        unless_made(plan, &made, format!("install {what}"), install, true);
         let links: Vec<String> =
             programs.iter().map(|program| format!("ln -sf ../{name}/bin/{program} {bin}/")).collect();
-        let link = shell(format!("mkdir -p {bin} && {} && cp {pins} {stamp_text}", links.join(" && ")));
-        plan.then(Step::new(format!("link {}", programs.join(" and ")), Action::Unless(made, link)));
+        let link = shell(format!("mkdir -p {bin} && {} && cp {pins} {stamp}", links.join(" && ")));
+        unless_made(plan, &made, format!("link {what}"), link, false);
     }
-    let python = context.shown(folder.join("poetry/bin/python")).display().to_string();
-    let (pytest, pins) = (context.shown(PYTEST.0).display().to_string(), context.shown(PYTEST.1));
-    let stamp = Path::new(&pytest).join("requirements.txt");
+    let python = path(folder.join("poetry/bin/python"));
+    let (pytest, pins) = (path(PYTEST.0.into()), path(PYTEST.1.into()));
+    let stamp = format!("{pytest}/{STAMP}");
     let made = is_made_from(&stamp, &pins);
-    let pins = pins.display().to_string();
-    let options = [
-        "-m",
-        "pip",
-        "--disable-pip-version-check",
-        "install",
-        "--quiet",
-        "--require-hashes",
-        "--no-deps",
-        "--upgrade",
-        "--target",
-        &pytest,
-        "--requirement",
-        &pins,
-    ];
-    let mut install = Step::new(
-        "install pytest for the suites",
-        Action::Unless(made.clone(), trusting(context, "PIP_CERT", Invocation::new(&python, options))),
-    );
-    install.retry = true;
-    plan.then(install);
-    let stamped = Invocation::new("cp", [pins, stamp.display().to_string()]);
-    plan.then(Step::new("note pytest's pins", Action::Unless(made, stamped)));
+    let install = pip_install(context, &python, &["--upgrade", "--target", &pytest], &pins);
+    unless_made(plan, &made, "install pytest for the suites".to_owned(), install, true);
+    unless_made(plan, &made, "note pytest's pins".to_owned(), Invocation::new("cp", [&pins, &stamp]), false);
     // Poetry's plugin has to be told the index; pip's configuration is where people say it.
-    let note = context.shown(DEFAULT_INDEX).display().to_string();
+    let note = path(DEFAULT_INDEX.into());
     let default = "from pip._internal.models.index import PyPI; print(PyPI.simple_url)";
     let script = format!(
         "umask 077; {{ {python} -m pip config get global.index-url 2>/dev/null || {python} -c '{default}'; }} >{note}"
     );
     let noted = Probe { run: Invocation::new("test", ["-s", &note]), prints: None };
-    plan.then(Step::new("note the package index", Action::Unless(noted, shell(script))));
+    unless_made(plan, &noted, "note the package index".to_owned(), shell(script), false);
 }
 
 /// External images: here already, else pulled, else made by a stand-in's recipe.
