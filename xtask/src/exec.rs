@@ -28,11 +28,15 @@ use xshell::Shell;
 /// Waits before each further try of a step that may be retried; BuildKit's own, and two longer ones.
 const BACKOFF: [Duration; 4] =
     [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4), Duration::from_secs(8)];
+/// How long a command that cleans up may take.
+const RESCUE: Duration = Duration::from_secs(30);
 /// How many of a step's last lines are kept to tell why it failed.
 const TAIL: usize = 200;
 
 pub struct Executor {
     pub ui: Ui,
+    /// Credentials in index URLs, which tools print when they can't reach them: never shown.
+    pub secrets: Vec<String>,
     /// How many steps may run at a time.
     pub jobs: usize,
 }
@@ -76,11 +80,7 @@ impl Executor {
     /// # Errors
     /// The first failure, after all has ended; the others were shown.
     pub fn run(&self, plan: &Plan) -> Result<()> {
-        let first = self.run_all(plan)?.into_iter().find_map(|outcome| match outcome {
-            Outcome::Failed(fault) => Some(fault),
-            _ => None,
-        });
-        first.map_or(Ok(()), |fault| Err(fault.into()))
+        first_failure(self.run_all(plan)?).map_or(Ok(()), |fault| Err(fault.into()))
     }
 
     /// Like `run`, with how each step ended; only an interrupt is an error.
@@ -358,7 +358,7 @@ impl Executor {
         let mut reader = BufReader::new(pipe);
         let mut line = Vec::new();
         while reader.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
-            let text = String::from_utf8_lossy(&line).trim_end().to_owned();
+            let text = self.masked(String::from_utf8_lossy(&line).trim_end());
             self.show(sink, &text);
             if tail.len() == TAIL {
                 tail.pop_front();
@@ -367,6 +367,10 @@ impl Executor {
             line.clear();
         }
         Vec::from(tail).join("\n")
+    }
+
+    fn masked(&self, text: &str) -> String {
+        self.secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret, "***"))
     }
 
     fn show(&self, sink: &Sink, text: &str) {
@@ -381,13 +385,23 @@ impl Executor {
     fn rescue(&self, action: &Action, sink: &Sink) -> Result<()> {
         let Action::Run(run) = action else { return touch(action) };
         self.show(sink, &self.ui.paint(Style::Dim, &format!("$ {run}")));
-        let output = command(run)?.stdin(Stdio::null()).process_group(0).output();
-        let output = output.with_context(|| format!("running `{run}`"))?;
-        for line in [output.stdout, output.stderr].iter().flat_map(|bytes| bytes.split(|b| *b == b'\n')) {
-            if !line.is_empty() {
-                self.show(sink, &String::from_utf8_lossy(line));
+        let (reader, writer) = std::io::pipe().context("making a pipe")?;
+        let mut command = command(run)?;
+        command.stdin(Stdio::null()).stdout(writer.try_clone().context("making a pipe")?).stderr(writer);
+        let mut child = spawn(&mut command, run)?;
+        drop(command);
+        // Not in a group that an interrupt reaches: it is what an interrupt leads to. So it has a limit instead.
+        thread::scope(|scope| {
+            scope.spawn(|| self.follow(reader, sink));
+            let end = Instant::now() + RESCUE;
+            while child.try_wait().is_ok_and(|status| status.is_none()) {
+                if Instant::now() > end {
+                    self.show(sink, &format!("`{run}` takes too long, given up"));
+                    let _ = child.kill().and_then(|()| child.wait());
+                }
+                thread::sleep(Duration::from_millis(20));
             }
-        }
+        });
         Ok(())
     }
 
@@ -411,6 +425,14 @@ impl Executor {
             self.ui.line(&line);
         }
     }
+}
+
+/// What a run failed by.
+pub fn first_failure(outcomes: Vec<Outcome>) -> Option<Fault> {
+    outcomes.into_iter().find_map(|outcome| match outcome {
+        Outcome::Failed(fault) => Some(fault),
+        _ => None,
+    })
 }
 
 /// Sleeps, but wakes for an interrupt.
@@ -480,13 +502,12 @@ fn touch(action: &Action) -> Result<()> {
             }
         }
         Action::Couple { base, pyproject } => couple(base, pyproject)?,
-        Action::Replace { files, from, to } => {
-            for file in files {
-                let (from, to) = (from.join(file), to.join(file));
-                fs::rename(&from, &to)
-                    .with_context(|| format!("putting {} in the place of {}", from.display(), to.display()))?;
+        Action::Replace { from, to } => {
+            fs::rename(from, to)
+                .with_context(|| format!("putting {} in the place of {}", from.display(), to.display()))?;
+            if let Some(folder) = from.parent() {
+                fs::remove_dir_all(folder).with_context(|| format!("removing {}", folder.display()))?;
             }
-            fs::remove_dir_all(from).with_context(|| format!("removing {}", from.display()))?;
         }
         Action::Remove(dir) if !dir.exists() => {}
         Action::Remove(dir) => fs::remove_dir_all(dir).with_context(|| format!("removing {}", dir.display()))?,
@@ -522,5 +543,11 @@ pub fn couple(base: &Path, pyproject: &Path) -> Result<()> {
     if after == before {
         return Ok(());
     }
-    fs::write(pyproject, after).with_context(|| format!("writing {}", pyproject.display()))
+    // Beside it first, so that a full disk leaves the old one whole.
+    let beside = pyproject.with_extension("toml.new");
+    let written = fs::write(&beside, after).and_then(|()| fs::rename(&beside, pyproject));
+    if written.is_err() {
+        let _ = fs::remove_file(&beside);
+    }
+    written.with_context(|| format!("writing {}", pyproject.display()))
 }

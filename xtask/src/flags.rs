@@ -1,7 +1,6 @@
 //! Every flag; the doc comments are the help.
 
-use crate::project::Environment;
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, builder::BoolishValueParser};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::engine::ArgValueCandidates;
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -220,8 +219,8 @@ pub struct Globals {
 #[command(next_help_heading = "Variables (also in the environment or in .env; the flag wins)")]
 pub struct Variables {
     /// Which compose file: docker-compose.<env>.yaml [default: dev]
-    #[arg(long, global = true, env = "ENVIRONMENT", hide_env_values = true, value_enum, value_name = "ENV")]
-    pub environment: Option<Environment>,
+    #[arg(long, global = true, env = "ENVIRONMENT", hide_env_values = true, value_name = "dev|ci")]
+    pub environment: Option<String>,
     /// The tag to build, start, validate or push [default: latest]
     #[arg(long, global = true, env = "IMAGE_TAG", hide_env_values = true, value_name = "TAG")]
     pub image_tag: Option<String>,
@@ -244,8 +243,8 @@ pub struct Variables {
     #[arg(long, global = true, env = "PLATFORM", hide_env_values = true, value_name = "OS/ARCH")]
     pub platform: Option<String>,
     /// Reuse layers that were built before; `false` builds from scratch [default: true]
-    #[arg(long, global = true, env = "USE_DOCKER_CACHE", hide_env_values = true, value_name = "BOOL", action = ArgAction::Set, value_parser = BoolishValueParser::new())]
-    pub use_docker_cache: Option<bool>,
+    #[arg(long, global = true, env = "USE_DOCKER_CACHE", hide_env_values = true, value_name = "true|false")]
+    pub use_docker_cache: Option<String>,
     /// The port on this machine that start publishes [default: the image's own in dev, any free one in ci]
     #[arg(long, global = true, env = "PORT", hide_env_values = true, value_name = "PORT")]
     pub port: Option<String>,

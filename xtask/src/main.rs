@@ -1,5 +1,8 @@
 //! `cargo xtask`: parse, find the root, dispatch, and turn an error into a message and an exit code.
 
+#[macro_use]
+mod ui;
+
 mod cmd;
 mod error;
 mod exec;
@@ -8,7 +11,6 @@ mod interrupt;
 mod plan;
 mod project;
 mod tools;
-mod ui;
 
 use clap::{CommandFactory as _, Parser as _};
 use cmd::Context;

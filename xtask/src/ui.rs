@@ -6,6 +6,20 @@ use std::{
     time::Duration,
 };
 
+/// Writes to standard output, as `print!` does, but for a reader that has gone (`cargo xtask list | head -1`), which is
+/// nobody's fault.
+macro_rules! data {
+    ($($what:tt)*) => {{
+        use std::io::Write as _;
+        let _ = std::io::stdout().lock().write_fmt(format_args!($($what)*));
+    }};
+}
+
+/// `data!` with a line's end.
+macro_rules! data_line {
+    ($($what:tt)*) => { data!("{}\n", format_args!($($what)*)) };
+}
+
 /// How to write to this terminal, log or CI.
 #[derive(Debug, Clone, Copy)]
 pub struct Ui {

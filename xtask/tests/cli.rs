@@ -52,7 +52,7 @@ fn suite_reports(repo: &Repo, image: &str, code: u8, failures: u8) {
 fn is_ready(repo: &Repo, image: &str, id: &str) {
     repo.engine_has(image, id, &[]);
     suite_reports(repo, image, 0, 0);
-    repo.run(&["validate", image]).succeeds();
+    repo.run(&["validate", image, "--environment", "ci"]).succeeds();
     repo.forget();
 }
 
@@ -584,13 +584,15 @@ fn validate_runs_the_suite_and_records_that_it_passed() {
 
 #[test]
 fn the_suites_exit_code_is_kept_and_nothing_is_recorded() {
-    for code in [1, 5, 42, 69] {
+    // A report without a failure, too: a crash after the last test, say.
+    for (code, failures) in [(1, 2), (1, 0), (5, 2), (42, 0), (69, 2)] {
         let repo = Repo::new();
         repo.engine_has("fastapi-serve", "sha256:2", &[]);
-        suite_reports(&repo, "fastapi-serve", code, 2);
+        suite_reports(&repo, "fastapi-serve", code, failures);
         let ran = repo.run(&["validate", "fastapi-serve"]);
         let ran = ran.fails(code.into(), &["fastapi-serve-tests", &format!("exit code {code}")]);
-        assert!(ran.stderr.contains("2 passed, 2 failed, 1 skipped"), "{}", ran.stderr);
+        let counts = format!("{} passed, {failures} failed, 1 skipped", 4 - failures);
+        assert!(ran.stderr.contains(&counts), "{}", ran.stderr);
         assert!(!repo.has("target/validate/passed"));
         assert!(repo.calls().last().unwrap().starts_with("docker rm --force --volumes fastapi-serve-tests-"));
     }
@@ -598,8 +600,12 @@ fn the_suites_exit_code_is_kept_and_nothing_is_recorded() {
 
 #[test]
 fn only_a_report_of_passed_tests_counts_as_passed() {
-    let suites: [(&str, u8); 3] =
-        [("", 0), ("<testsuite tests=\"0\">", 0), ("<testsuite tests=\"3\" errors=\"1\">", 0)];
+    let suites = [
+        ("", 0),
+        ("<testsuite tests=\"0\">", 0),
+        ("<testsuite tests=\"3\" skipped=\"3\">", 0),
+        ("<testsuite tests=\"3\" errors=\"1\">", 0),
+    ];
     for (report, code) in suites {
         let repo = Repo::new();
         repo.engine_has("fastapi-serve", "sha256:2", &[]);
@@ -697,6 +703,15 @@ fn deploy_pushes_bases_first_and_prints_the_digests() {
 }
 
 #[test]
+fn a_production_image_held_against_the_promises_of_development_has_not_passed() {
+    let repo = Repo::new();
+    repo.engine_has("python-base", "sha256:1", &[]);
+    suite_reports(&repo, "python-base", 0, 0);
+    repo.run(&["validate", "python-base"]).succeeds();
+    repo.run(&["deploy", "python-base"]).fails(77, &["no suite has passed for sha256:1"]);
+}
+
+#[test]
 fn deploy_prints_json_lines() {
     let repo = ready_to_deploy();
     let ran = repo.run(&["deploy", "python-base", "--json"]).succeeds();
@@ -728,6 +743,10 @@ fn deploy_guards() {
         }
         if let Some(labels) = labels {
             repo.engine_has("python-base", "sha256:1", labels);
+            if validated && labels == [development] {
+                repo.run(&["validate", "python-base"]).succeeds();
+                repo.forget();
+            }
         }
         registry_takes(&repo, "python-base", "sha256:1");
         let ran = repo.run(&[&["deploy", "python-base"], flags].concat());
@@ -1320,7 +1339,7 @@ fn a_wrong_choice_is_clap_s_error() {
         assert!(ran.code == 2 && ran.stderr.starts_with("error: "), "{args:?}: {ran:?}");
     }
     repo.write(".env", "ENVIRONMENT=prod\n");
-    refuses(&repo, &["build", "python-base"], 2, &["ENVIRONMENT", ".env", "prod"]);
+    refuses(&repo, &["build", "python-base"], 2, &["ENVIRONMENT", "'prod' is neither dev nor ci"]);
 }
 
 #[test]
@@ -1589,4 +1608,44 @@ fn bash_completes_images_behind_cargo_xtask_and_leaves_cargo_its_own() {
     assert_eq!(typed("cargo xtask build py", "py"), "python-base\n");
     assert_eq!(typed("cargo xtask vali", "vali"), "validate\n");
     assert_eq!(typed("cargo bu", "bu"), "cargos-own\n");
+}
+
+#[test]
+fn a_reader_that_has_gone_is_nobodys_fault() {
+    let repo = Repo::new();
+    for args in ["list", "build --all --dry-run", "graph"] {
+        let script = format!("{{ {} {args}; echo $? >&2; }} | true", env!("CARGO_BIN_EXE_xtask"));
+        let ran = repo.shell(&script).run().succeeds();
+        assert!(ran.stderr.trim_end().ends_with('0') && !ran.stderr.contains("panicked"), "{args}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn empty_variables_are_unset_ones() {
+    let repo = Repo::new();
+    for name in ["ENVIRONMENT", "USE_DOCKER_CACHE", "IMAGE_TAG", "PORT"] {
+        repo.xtask(&["build", "--all", "--dry-run"]).env(name, "").run().succeeds();
+    }
+    repo.write(".env", "USE_DOCKER_CACHE=false\n");
+    let ran = repo.run(&["build", "python-base", "--dry-run"]).succeeds();
+    assert!(ran.stdout.contains(" build --no-cache python-base"), "{}", ran.stdout);
+}
+
+#[test]
+fn a_password_in_the_index_url_is_masked_in_what_tools_print() {
+    let repo = Repo::new();
+    repo.on("poetry lock *", Reply::fails(1, "All attempts to connect to user:p4ss@index.example failed."));
+    let ran = repo.xtask(&["lock", "python-base"]).env("PIP_INDEX_URL", "https://user:p4ss@index.example/simple").run();
+    let ran = ran.fails(1, &["All attempts to connect to ***@index.example failed."]);
+    assert!(!ran.stderr.contains("p4ss"), "{}", ran.stderr);
+}
+
+#[test]
+fn what_somebody_writes_into_pyproject_while_poetry_runs_stays() {
+    let repo = Repo::new();
+    let script = "echo '# mine' >>images/fastapi-serve/pyproject.toml; /bin/cp target/new.lock \"${call##* }/poetry.lock\"; exit 0";
+    repo.on("poetry lock *", Reply::does(script));
+    repo.run(&["lock", "fastapi-serve"]).succeeds();
+    let text = repo.read("images/fastapi-serve/pyproject.toml");
+    assert!(text.contains("# mine") && text.contains("requests = \"1\""), "{text}");
 }

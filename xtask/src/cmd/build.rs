@@ -56,7 +56,7 @@ pub fn run(context: &Context, flags: &flags::Build) -> Result<()> {
     if flags.with_dependents {
         wanted = project.with_dependents(&wanted)?;
     }
-    let cache = context.globals.variables.use_docker_cache.unwrap_or(true);
+    let cache = context.cache()?;
     let plan = plan(&project, &context.compose(&project), &wanted, Anew::Wanted, cache)?;
     if context.shows(&plan)? {
         return Ok(());

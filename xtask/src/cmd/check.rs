@@ -79,7 +79,9 @@ fn suite_faults(text: &str, image: &Image, project: &Project) -> Option<String> 
     let start = line_of(text, &["services", suite])?;
     let lines: Vec<&str> =
         text.lines().skip(start).take_while(|line| line.is_empty() || line.starts_with("   ")).collect();
-    let body = lines.join("\n");
+    let code = |line: &&str| line.split(" #").next().unwrap_or_default().to_owned();
+    let body: Vec<String> = lines.iter().filter(|line| !line.trim_start().starts_with('#')).map(code).collect();
+    let body = body.join("\n");
     let chain = project.with_bases(std::slice::from_ref(&image.name)).ok()?;
     let missing: Vec<String> = chain
         .iter()
@@ -153,8 +155,12 @@ fn workflow_faults(context: &Context) -> Result<Vec<Finding>> {
         let path = context.root.join(&file);
         let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
         for (index, line) in text.lines().enumerate() {
-            let command = line.trim_start().trim_start_matches("- ").strip_prefix("run:").map(str::trim);
-            if command.is_some_and(|command| !command.starts_with("cargo xtask ")) {
+            let line = line.trim_start().trim_start_matches("- ").replace(['"', '\''], "");
+            let command = line.strip_prefix("run:").map(str::trim);
+            let alone = |command: &str| {
+                command.starts_with("cargo xtask ") && !command.contains([';', '|', '&', '$', '`', '<', '>'])
+            };
+            if command.is_some_and(|command| !alone(command)) {
                 let what = "runs something else than `cargo xtask …`: make it a verb".to_owned();
                 faults.push(Finding { place: format!("{}:{}", file.display(), index + 1), what });
             }

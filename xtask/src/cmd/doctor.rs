@@ -174,9 +174,9 @@ pub fn run(context: &Context) -> Result<()> {
         findings
     });
     if context.globals.json {
-        println!("{}", serde_json::to_string_pretty(&findings).context("writing the findings as JSON")?);
+        data_line!("{}", serde_json::to_string_pretty(&findings).context("writing the findings as JSON")?);
     } else {
-        print!("{}", render(context, &findings));
+        data!("{}", render(context, &findings));
     }
     let problems: Vec<&str> =
         findings.iter().filter(|finding| !finding.ok).map(|finding| finding.what.as_str()).collect();

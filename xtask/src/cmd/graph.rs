@@ -195,7 +195,7 @@ fn mermaid_text(text: &str) -> String {
 pub fn run(context: &Context, flags: &flags::Graph) -> Result<()> {
     let graph = Graph::of(&context.project()?).context("drawing the graph")?;
     let format = if context.globals.json { GraphFormat::Json } else { flags.format };
-    print!("{}", graph.print(format));
+    data!("{}", graph.print(format));
     Ok(())
 }
 

@@ -52,10 +52,10 @@ pub fn run(context: &Context) -> Result<()> {
     let engine = engine::ask(context, &question);
     let rows: Vec<Row> = project.family().map(|image| row(context, &project, image, engine.as_ref())).collect();
     if context.globals.json {
-        println!("{}", serde_json::to_string_pretty(&rows).context("writing the list as JSON")?);
+        data_line!("{}", serde_json::to_string_pretty(&rows).context("writing the list as JSON")?);
         return Ok(());
     }
-    print!("{}", table(&cells(&rows)));
+    data!("{}", table(&cells(&rows)));
     if engine.is_none() {
         context.note(
             &context.ui().paint(Style::Dim, "The docker engine doesn't answer: what it has of these isn't shown."),

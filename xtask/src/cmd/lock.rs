@@ -6,7 +6,9 @@ use crate::{
     exec::Outcome,
     flags,
     plan::{Action, EnvValue, Invocation, Plan, Probe, Step},
-    project::{Image, ImageName, Project, coupling::normalised, lockfile::Lockfile, pyproject::Pyproject, python},
+    project::{
+        Image, ImageName, Origin, Project, coupling::normalised, lockfile::Lockfile, pyproject::Pyproject, python,
+    },
     tools::{
         diagnose,
         docker::{self, Compose},
@@ -20,7 +22,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Where the helper that an image is built with mounts `images/`.
+/// The build argument that names the helper which has poetry.
+const TOOLS: &str = "TOOLS_IMAGE";
+/// Where that helper mounts `images/`.
 const MOUNT: &str = "/images";
 /// Where `setup` notes the index that pip uses by default.
 pub const DEFAULT_INDEX: &str = "target/tools/index-url";
@@ -71,8 +75,8 @@ fn with_fitting_python(
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let user = format!("{}:{}", nix::unistd::getuid(), nix::unistd::getgid());
     let in_helper = index.apply(helper.compose.helper(helper.service.as_str(), &user, &helper.container, &arguments));
-    // Newest first: the one that an image most likely has.
-    let Some(minor) = minors.last().filter(|_| host.there) else {
+    // The oldest that is admitted: `>=3.13` is said of an image that has 3.13.
+    let Some(minor) = minors.first().filter(|_| host.there) else {
         return Action::Run(in_helper);
     };
     let probe = Probe { run: Invocation::new(&format!("python3.{minor}"), ["--version"]), prints: None };
@@ -81,10 +85,12 @@ fn with_fitting_python(
 
 /// Where poetry is to look packages up.
 fn index(context: &Context) -> Index {
-    if context.vars.get(MIRROR).is_some_and(|url| !url.is_empty()) {
+    // Poetry sees the environment; `.env` is compose's.
+    let given = |name: &str| context.vars.process.get(name).is_some_and(|url| !url.is_empty());
+    if given(MIRROR) {
         return Index::Default; // the user's own choice reaches poetry as it is
     }
-    if context.vars.get("PIP_INDEX_URL").is_some_and(|url| !url.is_empty()) {
+    if given("PIP_INDEX_URL") {
         return Index::FromPip;
     }
     if context.has(DEFAULT_INDEX) { Index::FromFile(context.shown(DEFAULT_INDEX)) } else { Index::Default }
@@ -104,7 +110,10 @@ fn plan(context: &Context, project: &Project, images: &[Locked]) -> Result<Plan>
     for locked in images {
         let (image, name) = (locked.image, &locked.image.name);
         let minors = python::admitted_minors(locked.pyproject.requires_python()?);
-        let helper = image.family_bases().find(|base| project.image(base).is_ok_and(|base| base.helper));
+        let helper = image.bases.iter().find(|base| base.argument == TOOLS).and_then(|base| match &base.origin {
+            Origin::Family(name) => Some(name),
+            Origin::Pinned(_) | Origin::External => None,
+        });
         let helper = helper.map(|service| Helper {
             service,
             container: format!("{service}-{name}-{}", std::process::id()),
@@ -142,12 +151,13 @@ fn plan(context: &Context, project: &Project, images: &[Locked]) -> Result<Plan>
             then(format!("couple {name}"), Action::Couple { base, pyproject: own }, vec![clean.clone()]);
         }
         then(format!("lock {name}"), poetry(&beside), container.into_iter().chain([clean.clone()]).collect());
-        let keep = Action::Replace {
-            files: [PYPROJECT, LOCK].map(str::to_owned).to_vec(),
-            from: context.shown(&beside),
-            to: context.shown(&image.folder),
-        };
-        then(format!("keep the lock of {name}"), keep, vec![clean]);
+        let (made, kept) = (context.shown(beside.join(LOCK)), context.shown(image.folder.join(LOCK)));
+        then(format!("keep the lock of {name}"), Action::Replace { from: made, to: kept }, vec![clean]);
+        if let Some(base) = locked.base {
+            // Into the file itself, not a copy over it: somebody may have edited it meanwhile.
+            let (base, own) = (context.shown(base.folder.join(LOCK)), context.shown(image.folder.join(PYPROJECT)));
+            then(format!("keep the pins of {name}"), Action::Couple { base, pyproject: own }, Vec::new());
+        }
         done.extend(last.map(|last| (name, last)));
     }
     Ok(plan)
@@ -223,7 +233,21 @@ fn images<'a>(context: &Context, project: &'a Project, flags: &flags::Lock) -> R
             chosen.push(locked);
         }
     }
+    known(flags, &chosen, |image| lock_on_disk(context, image))?;
     Ok(chosen)
+}
+
+/// A package to update must be in one of the images; a typo would go unnoticed.
+fn known(flags: &flags::Lock, images: &[Locked], lock: impl Fn(&Image) -> Option<Lockfile>) -> Result<(), Fault> {
+    let locks: Vec<Lockfile> = images.iter().filter_map(|locked| lock(locked.image)).collect();
+    for package in flags.update.iter().flatten().map(|package| normalised(package)) {
+        if !locks.iter().any(|lock| lock.installed().contains_key(package.as_str())) {
+            let names: Vec<&str> = images.iter().map(|locked| locked.image.name.as_str()).collect();
+            return Err(Fault::usage(format!("lock --update={package}: no such package in {}", names.join(", ")))
+                .help("`cargo xtask report` shows which package is where"));
+        }
+    }
+    Ok(())
 }
 
 pub fn run(context: &Context, flags: &flags::Lock) -> Result<()> {

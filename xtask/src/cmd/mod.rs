@@ -32,7 +32,6 @@ use crate::{
     ui::Ui,
 };
 use anyhow::{Context as _, Result};
-use clap::ValueEnum as _;
 use std::{
     collections::BTreeMap,
     env,
@@ -61,23 +60,44 @@ impl Context {
         let mut flags = globals.variables.flags(&process);
         flags.extend(ca_bundle(&process).map(|path| ("CA_BUNDLE".to_owned(), path)));
         let vars = read_vars(&root, flags, process)?;
+        let secrets = vars.process.values().filter_map(|value| userinfo(value)).collect();
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let jobs = globals.jobs.map_or(cores, usize::from);
-        Ok(Context { root, shown_root, vars, exec: Executor { ui, jobs }, globals })
+        Ok(Context { root, shown_root, vars, exec: Executor { ui, secrets, jobs }, globals })
     }
 
     pub fn ui(&self) -> Ui {
         self.exec.ui
     }
 
+    /// A variable that only we read: its flag, else the environment, else `.env`; empty counts as unset, as in compose.
+    fn own(&self, flag: Option<&String>, name: &str) -> Option<String> {
+        let value = flag.cloned().or_else(|| self.vars.get(name).map(str::to_owned));
+        value.filter(|value| !value.is_empty())
+    }
+
     pub fn project(&self) -> Result<Project> {
-        let environment = match (self.globals.variables.environment, self.vars.get("ENVIRONMENT")) {
-            (Some(environment), _) => environment,
-            (None, None | Some("")) => Environment::Dev,
-            (None, Some(text)) => Environment::from_str(text, true)
-                .map_err(|_| Fault::usage(format!("ENVIRONMENT (from .env): '{text}' is neither dev nor ci")))?,
+        let environment = match self.own(self.globals.variables.environment.as_ref(), "ENVIRONMENT").as_deref() {
+            None | Some("dev") => Environment::Dev,
+            Some("ci") => Environment::Ci,
+            Some(other) => {
+                return Err(Fault::usage(format!("ENVIRONMENT: '{other}' is neither dev nor ci"))
+                    .help("give --environment dev or --environment ci, or unset it")
+                    .into());
+            }
         };
         self.project_of(environment)
+    }
+
+    /// May layers that were built before be used?
+    pub fn cache(&self) -> Result<bool, Fault> {
+        let said = self.own(self.globals.variables.use_docker_cache.as_ref(), "USE_DOCKER_CACHE");
+        match said.map(|said| said.to_lowercase()).as_deref() {
+            None | Some("true" | "1" | "yes" | "on") => Ok(true),
+            Some("false" | "0" | "no" | "off") => Ok(false),
+            Some(other) => Err(Fault::usage(format!("USE_DOCKER_CACHE: '{other}' is neither true nor false"))
+                .help("give --use-docker-cache true or false, or unset it")),
+        }
     }
 
     pub fn project_of(&self, environment: Environment) -> Result<Project> {
@@ -113,10 +133,10 @@ impl Context {
             return Ok(false);
         }
         if self.globals.json {
-            println!("{}", serde_json::to_string_pretty(&plan.steps).context("writing the plan as JSON")?);
+            data_line!("{}", serde_json::to_string_pretty(&plan.steps).context("writing the plan as JSON")?);
         } else {
             let lines: String = plan.steps.iter().map(|step| format!("{}\n", step.action)).collect();
-            print!("{lines}");
+            data!("{lines}");
         }
         Ok(true)
     }
@@ -131,6 +151,13 @@ impl Images {
     pub fn of(&self, project: &Project) -> Result<Vec<ImageName>, Fault> {
         project.select(&self.images, self.all)
     }
+}
+
+/// What stands between `://` and `@` of a URL with a password in it.
+fn userinfo(url: &str) -> Option<String> {
+    let (_, rest) = url.split_once("://")?;
+    let (userinfo, _) = rest.split(['/', '?']).next()?.rsplit_once('@')?;
+    userinfo.contains(':').then(|| userinfo.to_owned())
 }
 
 /// The machine's bundle of certificate authorities, where the compose files' own rule (`CA_BUNDLE`, `SSL_CERT_FILE`,

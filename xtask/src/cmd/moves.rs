@@ -27,9 +27,9 @@ impl Changes {
             let entry =
                 |(image, moves): &(ImageName, Vec<Move>)| serde_json::json!({"image": image.as_str(), "moves": moves});
             let entries: Vec<_> = self.0.iter().map(entry).collect();
-            println!("{}", serde_json::to_string_pretty(&entries).context("writing the changes as JSON")?);
+            data_line!("{}", serde_json::to_string_pretty(&entries).context("writing the changes as JSON")?);
         } else if markdown {
-            print!("{}", self.markdown());
+            data!("{}", self.markdown());
         } else {
             for (image, moves) in &self.0 {
                 context.note(&format!("{image}: {}", told(moves)));

@@ -96,7 +96,7 @@ fn matrix(members: &[Member]) -> Vec<Row> {
     let rows = names.into_iter().map(|package| {
         let cell = |(index, member): (usize, &Member)| {
             let own = versions[index].get(package)?;
-            let (standard, theirs) = standards.get(package)?;
+            let (standard, theirs) = standards[index].get(package)?;
             let mark = match (own == theirs, member.reason(package)) {
                 (true, _) if pins[index].contains_key(package) => Mark::Base,
                 (true, _) => Mark::Own,
@@ -490,14 +490,14 @@ pub fn run(context: &Context, flags: &flags::Report) -> Result<()> {
     if context.shows(&plan)? {
         if !context.globals.json {
             // What is written depends on the answer.
-            println!("# writes {}", path.display());
+            data_line!("# writes {}", path.display());
         }
         return Ok(());
     }
     let answer = engine::ask(context, &question);
     let page = Page::of(&project, answer.as_ref(), SystemTime::now())?;
     write(&path, &page.html())?;
-    println!("{}", path.display());
+    data_line!("{}", path.display());
     Ok(())
 }
 

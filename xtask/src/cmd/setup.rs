@@ -95,7 +95,7 @@ impl Machine {
             need(there("docker-registry"), &["docker-registry"]);
             need(there("htpasswd"), &["apache2-utils"]);
             need(there("hyperfine"), &["hyperfine"]);
-            need(there("chromium"), &["chromium"]);
+            need(there("chromium") && there("chromedriver"), &["chromium", "chromium-driver"]);
         }
         // Ubuntu's docker.io holds the client, too.
         if ubuntu && packages.remove("docker-cli") {
@@ -191,7 +191,8 @@ fn one_line_uri(text: &str, codename: &str) -> Option<String> {
 pub fn trusting(context: &Context, variable: &str, run: Invocation) -> Invocation {
     let told = |name: &str| context.vars.get(name).filter(|path| !path.is_empty());
     let bundle = ["CA_BUNDLE", "SSL_CERT_FILE"].into_iter().find_map(told).unwrap_or(CA_BUNDLE);
-    if told(variable).is_some() || !Path::new(bundle).exists() {
+    let given = context.vars.process.get(variable).is_some_and(|path| !path.is_empty());
+    if given || !Path::new(bundle).exists() {
         return run;
     }
     run.env(variable, EnvValue::Text(bundle.to_owned()))
@@ -374,7 +375,7 @@ pub fn run(context: &Context, flags: &flags::Setup) -> Result<()> {
         let admit = admit(&machine).filter(|_| supported).map(Action::Run);
         let actions = plan.steps.iter().map(|step| &step.action).chain(&admit);
         let commands: String = actions.map(|action| format!("{action}\n")).collect();
-        print!("{commands}");
+        data!("{commands}");
         let (why, help) = if supported {
             (
                 "this user is not root, and there is no sudo".to_owned(),

@@ -33,7 +33,7 @@ pub fn run(context: &Context, flags: &flags::Start) -> Result<()> {
     let _claims = context.claim("start", build::claimed(&project, &plan))?;
     context.exec.run(&plan)?;
     for port in &project.image(name)?.ports {
-        println!("http://{}", context.exec.read(&compose.port(name, *port))?.replace("0.0.0.0", "127.0.0.1"));
+        data_line!("http://{}", context.exec.read(&compose.port(name, *port))?.replace("0.0.0.0", "127.0.0.1"));
     }
     context.note(&format!("a shell in it:  {}", compose.shell(name)));
     context.note(&format!("to end it:      cargo xtask stop {name}"));

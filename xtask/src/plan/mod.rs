@@ -50,9 +50,8 @@ pub enum Action {
         base: PathBuf,
         pyproject: PathBuf,
     },
-    /// Puts `files` of the folder `from` in the place of those in `to`, each in one go, then removes `from`.
+    /// Puts the file `from` in the place of `to` in one go, then removes the folder it was in.
     Replace {
-        files: Vec<String>,
         from: PathBuf,
         to: PathBuf,
     },
@@ -204,9 +203,9 @@ impl fmt::Display for Action {
                 write!(f, "rm -rf {to} && mkdir -p {to} && cp {} {to}", from.join(" "))
             }
             Action::Couple { base, pyproject } => write!(f, "cargo xtask couple {} {}", path(base), path(pyproject)),
-            Action::Replace { files, from, to } => {
-                let files: Vec<String> = files.iter().map(|file| path(&from.join(file))).collect();
-                write!(f, "mv {} {} && rm -r {}", files.join(" "), path(to), path(from))
+            Action::Replace { from, to } => {
+                let folder = from.parent().map(|folder| quote(&folder.display().to_string())).unwrap_or_default();
+                write!(f, "mv {} {} && rm -r {folder}", path(from), path(to))
             }
             Action::Remove(dir) => write!(f, "rm -rf {}", path(dir)),
             Action::Write { to, text } => {

@@ -54,10 +54,16 @@ impl Project {
     /// It names an image that isn't there.
     pub fn coupled_to(&self, image: &Image, pyproject: &Pyproject) -> Result<Option<&Image>, Fault> {
         if let Some(name) = pyproject.coupled_to() {
-            let name = name.parse().map_err(Fault::usage)?;
-            return self.image(&name).map(Some);
+            let unknown = |why: String| {
+                let what = format!("{}/pyproject.toml: coupled-to = \"{name}\": {why}", image.folder.display());
+                Fault::project(what).help("name an image of the compose file that the versions are to be kept to")
+            };
+            let name = name.parse().map_err(unknown)?;
+            return self.image(&name).map(Some).map_err(|fault| unknown(fault.what));
         }
-        let named = image.bases.iter().filter_map(|base| match &base.origin {
+        // What the image installs on top of, before what it only copies from.
+        let (first, others): (Vec<_>, Vec<_>) = image.bases.iter().partition(|base| base.argument == "BASE_IMAGE");
+        let named = first.into_iter().chain(others).filter_map(|base| match &base.origin {
             Origin::Family(name) | Origin::Pinned(name) => Some(name),
             Origin::External => None,
         });

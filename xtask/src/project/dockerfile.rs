@@ -82,19 +82,33 @@ fn instructions(text: &str) -> Vec<(usize, String)> {
             _ => found.push((index + 1, part.to_owned())),
         }
         open = continues;
-        if let Some((_, mark)) = part.split_once("<<")
-            && !continues
-        {
-            let mark = mark.trim_start_matches('-').split_whitespace().next().unwrap_or_default();
-            here = Some(mark.trim_matches(['"', '\'']).to_owned()).filter(|mark| !mark.is_empty());
+        if !continues {
+            here = here_document(part);
         }
     }
     found
 }
 
+/// The word that ends the here-document which a line begins; bash's `<<<` and a shift (`1 << 3`) begin none.
+fn here_document(line: &str) -> Option<String> {
+    line.match_indices("<<").find_map(|(at, _)| {
+        let after = &line[at + 2..];
+        let mark = after.strip_prefix('-').unwrap_or(after).trim_start_matches(['"', '\'']);
+        let word: String = mark.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+        let begins = !line[..at].ends_with('<') && word.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+        begins.then_some(word)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_here_document() {
+        let text = "FROM a AS one\nRUN cat <<< \"hello\" && echo $((1 << 3))\nFROM one AS two\nRUN <<-'END' cat\nFROM no AS no\n\tEND\nFROM two AS three\n";
+        assert_eq!(Dockerfile::parse(text).stages, ["one", "two", "three"]);
+    }
 
     #[test]
     fn stages_and_sources() {

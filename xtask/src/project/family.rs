@@ -189,31 +189,40 @@ fn python(member: &Member, base: &Member) -> Option<Finding> {
     }
 }
 
-/// The image and the versions that a package is held against: those of the first image, in the order of the compose file,
-/// that has it.
+/// The image and the versions that each package of a member is held against.
 pub type Standards<'a> = BTreeMap<&'a str, (&'a Member<'a>, BTreeSet<&'a str>)>;
 
-pub fn standards<'a>(members: &'a [Member<'a>]) -> Standards<'a> {
+/// What each member is held against: the image it is coupled to, where that has the package; else the first image, in the
+/// order of the compose file, that has it. (So an exception is said once, and what stands on that image follows it.)
+pub fn standards<'a>(members: &'a [Member<'a>]) -> Vec<Standards<'a>> {
+    let versions: Vec<_> = members.iter().map(Member::versions).collect();
     let mut first = Standards::new();
     // An image that excepts a package sets no standard for the others, if another one has it.
     for excepted in [false, true] {
-        for member in members {
-            for (package, versions) in member.versions() {
+        for (member, versions) in members.iter().zip(&versions) {
+            for (package, versions) in versions {
                 if member.excepts(package) == excepted {
-                    first.entry(package).or_insert((member, versions));
+                    first.entry(package).or_insert_with(|| (member, versions.clone()));
                 }
             }
         }
     }
-    first
+    let of_member = |(member, own): (&Member, &BTreeMap<&'a str, BTreeSet<&'a str>>)| {
+        let base = members.iter().position(|base| Some(&base.image.name) == member.base.as_ref());
+        let standard = |package: &&'a str| {
+            let bases = base.and_then(|base| Some((&members[base], versions[base].get(package)?.clone())));
+            Some((*package, bases.or_else(|| first.get(package).cloned())?))
+        };
+        own.keys().filter_map(standard).collect()
+    };
+    members.iter().zip(&versions).map(of_member).collect()
 }
 
 /// No package at two versions, unless the image that differs says why; and no saying so without need.
 fn splits(members: &[Member]) -> Vec<Finding> {
-    let first = standards(members);
     let mut findings = Vec::new();
-    let versions: Vec<_> = members.iter().map(Member::versions).collect();
-    for (member, versions) in members.iter().zip(&versions) {
+    for (member, first) in members.iter().zip(standards(members)) {
+        let versions = member.versions();
         let list = |versions: &BTreeSet<&str>| versions.iter().copied().collect::<Vec<_>>().join(", ");
         let differing: BTreeSet<&str> = versions
             .iter()
@@ -320,6 +329,45 @@ mod tests {
         );
         let all = "[tool.core-images.exceptions]\n\"*\" = \"another Python\"\n";
         assert_eq!(family(&[("a", "1"), ("b", "1")], &[("a", "2"), ("b", "3")], all, same), [""; 0]);
+    }
+
+    #[test]
+    fn what_stands_on_an_exception_follows_it() {
+        let folder = xshell::Shell::new().unwrap().create_temp_dir().unwrap();
+        let root = folder.path();
+        let service = |name: &str, base: &str| {
+            format!(
+                "  {name}:\n    image: r.io/{name}:1\n    build: {{context: ./images/{name}, args: {{BASE_IMAGE: '{base}'}}}}\n"
+            )
+        };
+        let services =
+            [service("base", "debian:13"), service("child", "r.io/base:1"), service("grand", "r.io/child:1")].concat();
+        std::fs::write(root.join("docker-compose.dev.yaml"), format!("services:\n{services}")).unwrap();
+        let exception = "[tool.core-images.exceptions]\na = \"frozen upstream\"\n";
+        for (name, version, extra) in [("base", "1", ""), ("child", "2", exception), ("grand", "2", "")] {
+            let images = root.join("images").join(name);
+            std::fs::create_dir_all(&images).unwrap();
+            let head = format!("[project]\nrequires-python = \">=3.13\"\n{extra}");
+            let plain = Pyproject::parse(Path::new("p"), &head).unwrap();
+            let bases = root.join("images").join(if name == "grand" { "child" } else { "base" }).join("poetry.lock");
+            let pins = match std::fs::read_to_string(&bases) {
+                Ok(text) if name != "base" => {
+                    pins_of(&Lockfile::parse(&bases, &text).unwrap(), &plain.exceptions().unwrap())
+                }
+                _ => Pins::new(),
+            };
+            let text = plain.with_pins(&pins).unwrap();
+            let hash = Pyproject::parse(Path::new("p"), &text).unwrap().content_hash();
+            std::fs::write(images.join("pyproject.toml"), text).unwrap();
+            let lock = format!(
+                "[[package]]\nname = \"a\"\nversion = \"{version}\"\ngroups = [\"main\"]\n\n[metadata]\nlock-version = \"2.1\"\n\
+                 python-versions = \"3\"\ncontent-hash = \"{hash}\"\n"
+            );
+            std::fs::write(images.join("poetry.lock"), lock).unwrap();
+        }
+        let project = Project::load(root, Environment::Dev, Vars::default()).unwrap();
+        let (members, unread) = members(&project);
+        assert_eq!((unread, findings(&members)), (Vec::new(), Vec::new()));
     }
 
     #[test]

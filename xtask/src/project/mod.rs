@@ -30,7 +30,7 @@ const TOOLS_PROFILE: &str = "tools";
 const SUITE_SUFFIX: &str = "-tests";
 
 /// Which compose file counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Environment {
     Dev,
     Ci,
@@ -167,7 +167,16 @@ impl Project {
             };
             let Some(build) = &service.build else {
                 match service.name.strip_suffix(SUITE_SUFFIX) {
-                    Some(image) if services.contains_key(image) => continue,
+                    Some(image) if services.contains_key(image) => {
+                        let tests = service.image.as_deref().and_then(|image| image.parse::<ImageRef>().ok());
+                        if tests.is_some_and(|tests| tests.name() == image) {
+                            continue;
+                        }
+                        return Err(fault(
+                            format!("suite {} doesn't run in the image {image}", service.name),
+                            "give it the same image: as the image's own service",
+                        ));
+                    }
                     Some(image) => {
                         return Err(fault(
                             format!("suite {} is for the image {image}, which is no service", service.name),

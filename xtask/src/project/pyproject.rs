@@ -134,7 +134,9 @@ impl Pyproject {
         for (name, pins) in pins {
             dependencies.insert(name, Item::Value(written(pins)));
         }
-        Ok(document.to_string())
+        let text = document.to_string();
+        // toml_edit writes every line ending in the one way.
+        Ok(if self.text.contains("\r\n") { text.replace("\r\n", "\n").replace('\n', "\r\n") } else { text })
     }
 
     /// The hash by which poetry tells whether a lock is fresh.
@@ -279,6 +281,8 @@ mod tests {
         // Pins that somebody edited by hand are put right, and so is a name that isn't normalised.
         let edited = once.replace("1!2.0+cpu", "9").replace("\na =", "\nA_b =");
         assert_eq!(pyproject(&edited).with_pins(&pins).unwrap(), once);
+        let crlf = PLAIN.replace('\n', "\r\n");
+        assert_eq!(pyproject(&crlf).with_pins(&pins).unwrap(), once.replace('\n', "\r\n"));
         let none = pyproject(&once).with_pins(&Pins::new()).unwrap();
         assert!(none.starts_with(PLAIN) && pyproject(&none).pins().is_empty());
         assert_eq!(pyproject(PLAIN).with_pins(&Pins::new()).unwrap(), PLAIN);
