@@ -17,6 +17,9 @@ from packaging.utils import canonicalize_name
 
 SITE = sysconfig.get_path("purelib")
 
+# What imports only beside a package that it doesn't ask for: module, and what it misses.
+OPTIONAL = {"matplotlib_inline": "matplotlib"}
+
 
 def installed():
     """From the image's own folders: the suite's packages are on sys.path too."""
@@ -90,10 +93,13 @@ def test_every_locked_package_imports(each_image):
     script = (
         "import importlib, json, sys, traceback\n"
         "failed = {}\n"
+        f"optional = {OPTIONAL}\n"
         "for module in json.load(sys.stdin):\n"
         "    try:\n"
         "        importlib.import_module(module)\n"
-        "    except BaseException:\n"
+        "    except BaseException as error:\n"
+        "        if module in optional and getattr(error, 'name', None) == optional[module]:\n"
+        "            continue\n"
         "        failed[module] = traceback.format_exc(limit=-1)\n"
         "print(json.dumps(failed))\n"
     )

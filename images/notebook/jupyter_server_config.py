@@ -1,0 +1,39 @@
+"""Jupyter as Kubeflow's notebook controller expects it.
+
+Named on the command line, so it takes the place of a ~/.jupyter/jupyter_server_config
+that lies on a volume: a password or port from there would make the pod unreachable.
+~/.jupyter/jupyter_config.py is read, before this file.
+"""
+
+import os
+
+c = get_config()  # noqa: F821
+
+c.ServerApp.ip = "0.0.0.0"
+c.ServerApp.port = 8888
+# Another port than the promised one is worse than an error.
+c.ServerApp.port_retries = 0
+c.ServerApp.base_url = os.environ.get("NB_PREFIX") or "/"
+c.ServerApp.root_dir = os.environ["HOME"]
+c.ServerApp.open_browser = False
+
+# Who may come in is for the gateway to say, not for the notebook: the controller
+# asks /api/kernels and /api/status without a token, to cull what is idle.
+c.IdentityProvider.token = ""
+c.PasswordIdentityProvider.hashed_password = ""
+c.ServerApp.allow_remote_access = True
+c.ServerApp.allow_origin = "*"
+c.ServerApp.authenticate_prometheus = False
+
+# A pod has its seconds: a kernel that is busy or hangs is killed within this one.
+c.KernelManager.shutdown_wait_time = 1.0
+
+# Not a login shell, which Jupyter starts by default: Debian's /etc/profile sets
+# PATH anew, and python would be the distribution's.
+c.ServerApp.terminado_settings = {"shell_command": ["/bin/bash"]}
+
+# What is deleted is gone: the trash would fill the volume, unseen.
+c.FileContentsManager.delete_to_trash = False
+
+# Extensions come with the image, by its lock.
+c.LabApp.extension_manager = "readonly"
