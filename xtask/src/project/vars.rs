@@ -42,11 +42,12 @@ pub fn parse_dotenv(
     process: &BTreeMap<String, String>,
 ) -> Result<BTreeMap<String, String>, (usize, String)> {
     let mut vars = BTreeMap::new();
-    let mut lines = text.lines().enumerate();
+    let mut lines = text.trim_start_matches('\u{feff}').lines().enumerate();
     while let Some((index, line)) = lines.next() {
         let number = index + 1;
         let line = line.trim_start();
-        let line = line.strip_prefix("export ").map_or(line, str::trim_start);
+        let exported = line.strip_prefix("export").filter(|rest| rest.starts_with([' ', '\t']));
+        let line = exported.map_or(line, str::trim_start);
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
@@ -58,7 +59,7 @@ pub fn parse_dotenv(
             continue;
         };
         let key = line[..at].trim_end();
-        if key.is_empty() || !key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-')) {
+        if key.is_empty() || !key.chars().all(|c| c.is_ascii_alphanumeric() || "_.-[]".contains(c)) {
             return Err((number, format!("'{key}' is no variable name")));
         }
         let raw = line[at + 1..].trim_start();
@@ -77,7 +78,7 @@ pub fn parse_dotenv(
                     body.push_str(more);
                 }
                 body.truncate(closing_quote(&body, quote).unwrap_or(body.len()));
-                if quote == '"' { expand(&unescape(&body))? } else { body }
+                if quote == '"' { expand(&unescape(&body))? } else { body.replace("\\'", "'") }
             }
             _ => {
                 let end = raw.find(" #").unwrap_or(raw.len());
@@ -139,5 +140,31 @@ mod tests {
         ];
         assert_eq!(vars, expected.map(|(k, v)| (k.to_owned(), v.to_owned())).into());
         assert_eq!(parse_dotenv("A='x", &process).unwrap_err().0, 1);
+    }
+
+    #[test]
+    #[ignore = "needs docker compose: cargo xtask setup"]
+    fn dotenv_is_read_as_compose_reads_it() {
+        let folder = xshell::Shell::new().unwrap().create_temp_dir().unwrap();
+        let text = "\u{feff}A=1\nexport B=two # note\nexport\tC=three\nD='a\\'b $A'\nE=\"x $A ${UNSET:-y} \\$A \\\"q\\\"\"\nF=\n  G = spaced \n\
+                    H=a#b\nI='two\nlines'\nJ=${A}${B}\nK: colon\n# L=no\nM=\"tab\\tnewline\\n\"\n";
+        std::fs::write(folder.path().join(".env"), text).unwrap();
+        let names: Vec<String> = ('A'..='M').map(|name| name.to_string()).collect();
+        let args: String = names.iter().map(|name| format!("        {name}: '<${{{name}-unset}}>'\n")).collect();
+        let file = format!("services:\n  s:\n    build:\n      context: .\n      args:\n{args}");
+        std::fs::write(folder.path().join("c.yaml"), file).unwrap();
+        let output = std::process::Command::new("docker")
+            .args(["compose", "--file", "c.yaml", "config", "--format", "json"])
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let theirs: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let ours = parse_dotenv(text, &BTreeMap::new()).unwrap();
+        for name in names {
+            let ours = format!("<{}>", ours.get(&name).map_or("unset", String::as_str));
+            let theirs = theirs["services"]["s"]["build"]["args"][&name].as_str().unwrap().replace("$$", "$");
+            assert_eq!(ours, theirs, "{name}");
+        }
     }
 }
