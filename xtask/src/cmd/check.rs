@@ -48,7 +48,7 @@ fn faults(context: &Context, dev: &Project, ci: &Project) -> Vec<Finding> {
     for image in &dev.images {
         faults.extend(folder_faults(context, dev, image));
     }
-    faults.extend(stray_folders(context, dev));
+    faults.extend(stray_folders(context, &[dev, ci]));
     let (members, unread) = family::members(dev);
     faults.extend(unread);
     faults.extend(family::findings(&members));
@@ -63,7 +63,8 @@ fn differences(dev: &Image, ci: &Image) -> impl Iterator<Item = String> {
     let about = |image: &Image| image.about.as_ref().map(|about| (about.description.clone(), about.hardware.clone()));
     [
         (dev.reference != ci.reference, "image:"),
-        (dev.folder != ci.folder || dev.dockerfile != ci.dockerfile, "build.context"),
+        (dev.dockerfile != ci.dockerfile, "build.context"),
+        (dev.helper != ci.helper, "the profile tools"),
         (bases(dev) != bases(ci), "the images in build.args"),
         (dev.suite != ci.suite, "its suite"),
         (about(dev) != about(ci), "x-core-images"),
@@ -82,12 +83,17 @@ fn suite_faults(text: &str, image: &Image, project: &Project) -> Option<String> 
     let code = |line: &&str| line.split(" #").next().unwrap_or_default().to_owned();
     let body: Vec<String> = lines.iter().filter(|line| !line.trim_start().starts_with('#')).map(code).collect();
     let body = body.join("\n");
+    // As a whole word: `x/tests-old` is not `x/tests`.
+    let names = |body: &str, folder: &str| {
+        body.match_indices(folder)
+            .any(|(at, _)| !body[at + folder.len()..].starts_with(|c: char| c.is_alphanumeric() || c == '-'))
+    };
     let chain = project.with_bases(std::slice::from_ref(&image.name)).ok()?;
     let missing: Vec<String> = chain
         .iter()
         .filter(|image| !image.helper)
         .map(|image| format!("{}/tests", image.folder.display()))
-        .filter(|folder| !body.contains(folder.as_str()))
+        .filter(|folder| !names(&body, folder))
         .collect();
     (!missing.is_empty()).then(|| format!("{suite} doesn't run {}", missing.join(", ")))
 }
@@ -134,12 +140,12 @@ fn folder_faults(context: &Context, project: &Project, image: &Image) -> Vec<Fin
 }
 
 /// A folder with a Dockerfile is an image, so it is a service.
-fn stray_folders(context: &Context, project: &Project) -> Vec<Finding> {
+fn stray_folders(context: &Context, projects: &[&Project]) -> Vec<Finding> {
     let entries = fs::read_dir(context.root.join("images")).into_iter().flatten().flatten();
     let folders = entries.map(|entry| Path::new("images").join(entry.file_name()));
-    let strays = folders.filter(|folder| {
-        context.has(folder.join("Dockerfile")) && !project.images.iter().any(|image| image.folder == *folder)
-    });
+    let is_service =
+        |folder: &Path| projects.iter().flat_map(|project| &project.images).any(|image| image.folder == folder);
+    let strays = folders.filter(|folder| context.has(folder.join("Dockerfile")) && !is_service(folder));
     strays
         .map(|folder| Finding {
             place: folder.display().to_string(),
@@ -182,7 +188,7 @@ pub fn run(context: &Context, flags: &flags::Check) -> Result<()> {
     match readme::generate(&text, &dev) {
         Err(why) => faults.push(Finding { place: "README.md".to_owned(), what: why }),
         Ok(new) if new == text => {}
-        Ok(new) if flags.write => {
+        Ok(new) if flags.write && !context.globals.dry_run => {
             fs::write(&path, new).with_context(|| format!("writing {}", path.display()))?;
             context.note("README.md: generated parts written anew");
         }

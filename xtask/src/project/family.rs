@@ -249,7 +249,7 @@ fn splits(members: &[Member]) -> Vec<Finding> {
             package => !differing.contains(package),
         });
         findings.extend(needless.map(|package| Finding {
-            place: format!("{}:{}", member.file("pyproject.toml"), member.pyproject.line_of(package)),
+            place: format!("{}:{}", member.file("pyproject.toml"), member.pyproject.line_of_key(package)),
             what: format!(
                 "the exception {package} is no longer needed: remove it, then cargo xtask lock {}",
                 member.image.name

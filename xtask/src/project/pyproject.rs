@@ -75,6 +75,12 @@ impl Pyproject {
             .collect()
     }
 
+    /// The line of an exception's key, quoted or not.
+    pub fn line_of_key(&self, key: &str) -> usize {
+        let key_of = |line: &str| line.split_once('=').map(|(key, _)| normalised(key.trim().trim_matches(['"', '\''])));
+        self.text.lines().position(|line| key_of(line).as_deref() == Some(key)).map_or(1, |index| index + 1)
+    }
+
     /// The first line that begins with `start`, from 1; the first of all where none does.
     pub fn line_of(&self, start: &str) -> usize {
         self.text.lines().position(|line| line.trim_start().starts_with(start)).map_or(1, |index| index + 1)
