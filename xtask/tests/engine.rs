@@ -564,6 +564,7 @@ fn a_clash_with_the_base_names_both_sides() {
     for side in ["lock fastapi-serve: python-base has botocore 1.", "aiobotocore (2.19.0)"] {
         assert!(told.contains(side), "{told}");
     }
+    assert!(!told.contains("poetry"), "the command is in the log: {told}");
     let help = error.lines().rev().find(|line| line.starts_with(" help:")).unwrap();
     assert!(help.contains("change python-base") && help.contains("[tool.core-images.exceptions] botocore"), "{help}");
     for (file, content) in saved.0.iter().filter(|(file, _)| file.ends_with("poetry.lock")) {

@@ -346,7 +346,10 @@ fn explained(step: &Step, fault: &Fault, images: &[Locked]) -> Fault {
         return Fault { what: format!("{name}: {}", fault.what), ..fault.clone() }.help(help);
     }
     let plain = || Fault { what: format!("{name}: {}", fault.what), ..fault.clone() };
-    let (Some(base), Some(reason)) = (locked.base, diagnose::conflict(&fault.what)) else {
+    // What the resolver says stands behind the command that it was.
+    let said = fault.what.split_once("ended with exit code").and_then(|(_, rest)| rest.split_once(": "));
+    let reason = said.map_or(fault.what.as_str(), |(_, reason)| reason);
+    let (Some(base), Some(reason)) = (locked.base, diagnose::conflict(reason)) else {
         return plain();
     };
     let held = held_in(&reason, locked);
