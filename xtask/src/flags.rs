@@ -204,7 +204,7 @@ pub struct Globals {
     /// Print the commands that would be run, one a line; run none
     #[arg(long, global = true)]
     pub dry_run: bool,
-    /// Print JSON on standard output (list, graph, doctor, and every --dry-run)
+    /// Print JSON on standard output (list, graph, doctor, lock, deploy, and every --dry-run)
     #[arg(long, global = true)]
     pub json: bool,
     /// How many images to work on at a time [default: the cores]

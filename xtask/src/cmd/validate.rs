@@ -6,7 +6,7 @@ use crate::{
     exec::{Outcome, first_failure},
     flags,
     plan::{Action, Plan, Step},
-    project::{Image, ImageName, Project},
+    project::{Image, ImageName},
     tools::docker::{self, Compose},
 };
 use anyhow::{Context as _, Result};
@@ -118,13 +118,8 @@ pub fn run(context: &Context, flags: &flags::Validate) -> Result<()> {
     if flags.with_dependents {
         names = project.with_dependents(&names)?;
     }
-    validate(context, &project, &names)
-}
-
-/// Validates the images that have a suite.
-pub fn validate(context: &Context, project: &Project, names: &[ImageName]) -> Result<()> {
     let mut images = Vec::new();
-    for name in names {
+    for name in &names {
         let image = project.image(name)?;
         match &image.suite {
             Some(suite) => images.push((image, suite.as_str())),
@@ -133,7 +128,7 @@ pub fn validate(context: &Context, project: &Project, names: &[ImageName]) -> Re
             }
         }
     }
-    let plan = plan(context, &context.compose(project), &images);
+    let plan = plan(context, &context.compose(&project), &images);
     if context.shows(&plan)? || images.is_empty() {
         return Ok(());
     }
