@@ -17,6 +17,10 @@ IMAGES = Path("/images")
 # For the suite alone: what the tests start must see the image as it is.
 os.environ.pop("PYTHONPATH", None)
 STAGE = os.environ.pop("STAGE", None)
+REQUIRE_HARDWARE = os.environ.pop("REQUIRE_HARDWARE", "").replace(",", " ").split()
+
+# The device file that shows that the hardware has been lent to the container.
+HARDWARE = {"gpu": "/dev/nvidiactl", "inf1": "/dev/neuron0"}
 
 # Before any test leaves something there.
 TMP_AT_START = sorted(os.listdir("/tmp"))
@@ -42,10 +46,28 @@ class Image:
         lock = tomllib.loads((self.folder / "poetry.lock").read_text(encoding="utf-8"))
         return [package for package in lock["package"] if "main" in package["groups"]]
 
+    @property
+    def vendor_wheels(self):
+        """Name and version of what comes from vendors' own indexes: vendor-wheels/INDEX.txt."""
+        files = [path for path in (self.folder / "vendor-wheels").glob("*.txt") if ".stand-in." not in path.name]
+        return dict(pin for path in files for pin in pins(path))
+
+    @property
+    def stand_in_wheels(self):
+        """Names that vendor-wheels/INDEX.stand-in.txt may bring where the vendor can't be reached."""
+        return {name for path in (self.folder / "vendor-wheels").glob("*.stand-in.txt") for name, _ in pins(path)}
+
+
+def pins(path):
+    """The `name==version` of a requirements file."""
+    return re.findall(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+
 
 def pytest_configure(config):
     if STAGE not in ("development", "production"):
         raise pytest.UsageError(f"STAGE must be development or production, not {STAGE!r}")
+    if set(REQUIRE_HARDWARE) - set(HARDWARE):
+        raise pytest.UsageError(f"REQUIRE_HARDWARE must name {' or '.join(HARDWARE)}, not {REQUIRE_HARDWARE}")
 
 
 def pytest_collection_modifyitems(items):
@@ -53,6 +75,10 @@ def pytest_collection_modifyitems(items):
         for stage in ("development", "production"):
             if stage != STAGE and item.get_closest_marker(stage):
                 item.add_marker(pytest.mark.skip(reason=f"promised by the {stage} stage only"))
+        for marker in item.iter_markers("hardware"):
+            device = HARDWARE[marker.args[0]]
+            if not os.path.exists(device) and marker.args[0] not in REQUIRE_HARDWARE:
+                item.add_marker(pytest.mark.skip(reason=f"no {marker.args[0]} here: no {device}"))
 
 
 def suite_images(config):

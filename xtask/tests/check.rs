@@ -469,9 +469,9 @@ fn a_package_has_one_version_or_a_reason() {
         ),
         (
             "a vendor's wheel",
-            |repo| repo.write("images/kubeflow-a/vendor-wheels.txt", "# PyTorch\nfastapi==2+cpu\n"),
+            |repo| repo.write("images/kubeflow-a/vendor-wheels/pytorch-cpu.txt", "# PyTorch\nfastapi==2+cpu\n"),
             &[(
-                "images/kubeflow-a/vendor-wheels.txt",
+                "images/kubeflow-a/vendor-wheels/pytorch-cpu.txt",
                 "fastapi",
                 "fastapi 2 here, 1 in fastapi-serve: cargo xtask lock fastapi-serve kubeflow-a --update=fastapi, or say why: \
              [tool.core-images.exceptions] fastapi = \"<reason>\" in images/kubeflow-a/pyproject.toml",

@@ -241,6 +241,7 @@ mod tests {
             folder: "images/a".into(),
             dockerfile: "images/a/Dockerfile".into(),
             bases: Vec::new(),
+            indexes: Vec::new(),
             about: None,
             helper: false,
             suite: None,

@@ -10,11 +10,13 @@ use crate::error::Fault;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs, io,
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
-/// Wheels that only a vendor's own index has, beside a lock: exact versions, one a line.
-const VENDOR_WHEELS: &str = "vendor-wheels.txt";
+/// Wheels that only vendors' own indexes have, beside a lock: a file an index, exact versions, one a line.
+const VENDOR_WHEELS: &str = "vendor-wheels";
+/// Ends the files, in that folder, that say what is installed where the index can't be reached.
+const STAND_IN: &str = ".stand-in.txt";
 /// The exception that lets an image have another Python than its base.
 pub const PYTHON: &str = "python";
 
@@ -25,6 +27,15 @@ pub struct Finding {
     pub what: String,
 }
 
+/// A package that comes from a vendor's own index.
+pub struct VendorWheel {
+    /// File and line.
+    place: String,
+    pub name: String,
+    /// Without the vendor's local part.
+    pub version: String,
+}
+
 /// An image with its dependencies.
 pub struct Member<'a> {
     pub image: &'a Image,
@@ -33,8 +44,7 @@ pub struct Member<'a> {
     /// The image whose versions it keeps to.
     pub base: Option<ImageName>,
     pub exceptions: BTreeMap<String, String>,
-    /// Vendor wheels: the line, the package, its version without the vendor's local part.
-    pub vendor: Vec<(usize, String, String)>,
+    pub vendor: Vec<VendorWheel>,
 }
 
 impl Member<'_> {
@@ -54,16 +64,16 @@ impl Member<'_> {
     /// Each package's versions, vendor wheels among them.
     pub fn versions(&self) -> BTreeMap<&str, BTreeSet<&str>> {
         let mut versions = self.lock.installed();
-        for (_, name, version) in &self.vendor {
-            versions.insert(name, BTreeSet::from([version.as_str()]));
+        for wheel in &self.vendor {
+            versions.insert(&wheel.name, BTreeSet::from([wheel.version.as_str()]));
         }
         versions
     }
 
     /// Where a package's version is written.
     fn place(&self, package: &str) -> String {
-        if let Some((line, ..)) = self.vendor.iter().find(|(_, name, _)| name == package) {
-            return format!("{}:{line}", self.file(VENDOR_WHEELS));
+        if let Some(wheel) = self.vendor.iter().find(|wheel| wheel.name == package) {
+            return wheel.place.clone();
         }
         let line = self.lock.packages.iter().find(|found| found.name == package && found.is_installed());
         format!("{}:{}", self.file("poetry.lock"), line.map_or(1, |found: &Package| found.line))
@@ -101,19 +111,32 @@ fn member<'a>(project: &'a Project, image: &'a Image) -> Result<Option<Member<'a
     let pyproject = Pyproject::parse(&path, &text)?;
     let Some((path, text)) = read("poetry.lock")? else { return Ok(None) };
     let lock = Lockfile::parse(&path, &text)?;
-    let vendor = read(VENDOR_WHEELS)?.map(|(_, text)| vendor_wheels(&text)).unwrap_or_default();
+    let entries = fs::read_dir(project.root.join(&image.folder).join(VENDOR_WHEELS)).into_iter().flatten().flatten();
+    let mut files: Vec<String> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    files.retain(|name| name.ends_with(".txt") && !name.ends_with(STAND_IN));
+    files.sort();
+    let mut vendor = Vec::new();
+    for name in files {
+        if let Some((path, text)) = read(&format!("{VENDOR_WHEELS}/{name}"))? {
+            vendor.extend(vendor_wheels(&path, &text));
+        }
+    }
     let base = project.coupled_to(image, &pyproject)?.map(|base| base.name.clone());
     let exceptions = pyproject.exceptions()?;
     Ok(Some(Member { image, pyproject, lock, base, exceptions, vendor }))
 }
 
 /// `name==version+local` lines, as pip reads them.
-fn vendor_wheels(text: &str) -> Vec<(usize, String, String)> {
+fn vendor_wheels(path: &Path, text: &str) -> Vec<VendorWheel> {
     let lines = text.lines().enumerate().filter_map(|(index, line)| {
         let requirement = line.split(['#', ';', ' ']).next()?.trim();
         let (name, version) = requirement.split_once("==")?;
         let public = version.split('+').next().unwrap_or(version);
-        Some((index + 1, super::coupling::normalised(name), public.to_owned()))
+        Some(VendorWheel {
+            place: format!("{}:{}", path.display(), index + 1),
+            name: super::coupling::normalised(name),
+            version: public.to_owned(),
+        })
     });
     lines.collect()
 }
@@ -386,9 +409,9 @@ mod tests {
 
     #[test]
     fn vendor_wheels_count_without_their_local_part() {
-        assert_eq!(
-            vendor_wheels("# PyTorch\ntorch==2.13.0+cpu --hash=sha256:x\nTorch_Vision==0.29.2\n--no-index\n"),
-            [(2, "torch".to_owned(), "2.13.0".to_owned()), (3, "torch-vision".to_owned(), "0.29.2".to_owned())]
-        );
+        let text = "# PyTorch\ntorch==2.13.0+cpu --hash=sha256:x\nTorch_Vision==0.29.2\n--no-index\n";
+        let wheels = vendor_wheels(Path::new("w.txt"), text);
+        let wheels: Vec<_> = wheels.iter().map(|w| (w.place.as_str(), w.name.as_str(), w.version.as_str())).collect();
+        assert_eq!(wheels, [("w.txt:2", "torch", "2.13.0"), ("w.txt:3", "torch-vision", "0.29.2")]);
     }
 }

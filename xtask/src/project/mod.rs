@@ -26,6 +26,8 @@ use vars::Vars;
 
 /// The profile of services that help to build and are never published.
 const TOOLS_PROFILE: &str = "tools";
+/// The profile of services that name somebody else's image, so that a bot finds it where it looks.
+const EXTERNAL_PROFILE: &str = "external";
 /// What the suite's service is called, after its image.
 const SUITE_SUFFIX: &str = "-tests";
 
@@ -72,6 +74,8 @@ pub struct Image {
     pub folder: PathBuf,
     pub dockerfile: PathBuf,
     pub bases: Vec<Base>,
+    /// Where it gets what only a vendor's own index has: the build argument `*_INDEX`, and its value.
+    pub indexes: Vec<(String, String)>,
     pub about: Option<About>,
     /// Never published, and left out of `--all`.
     pub helper: bool,
@@ -105,6 +109,8 @@ pub struct Project {
     pub environment: Environment,
     pub vars: Vars,
     pub images: Vec<Image>,
+    /// Other people's images: the service, and what it names.
+    pub externals: Vec<(String, ImageRef)>,
     index: HashMap<ImageName, usize>,
 }
 
@@ -161,11 +167,19 @@ impl Project {
         let services: HashMap<&str, &Service> = file.services.iter().map(|s| (s.name.as_str(), s)).collect();
         let mut repositories: HashMap<String, (ImageName, ImageRef)> = HashMap::new();
         let mut named = Vec::new();
+        let mut externals = Vec::new();
         for service in &file.services {
             let fault = |what: String, help: &str| {
                 (vec!["services".to_owned(), service.name.clone()], Fault::project(what).help(help))
             };
             let Some(build) = &service.build else {
+                if service.profiles.iter().any(|profile| profile == EXTERNAL_PROFILE) {
+                    let reference = service.image.as_deref().unwrap_or_default().parse().map_err(|why| {
+                        fault(format!("service {}: image: {why}", service.name), "name the image, with its tag")
+                    })?;
+                    externals.push((service.name.clone(), reference));
+                    continue;
+                }
                 match service.name.strip_suffix(SUITE_SUFFIX) {
                     Some(image) if services.contains_key(image) => {
                         let tests = service.image.as_deref().and_then(|image| image.parse::<ImageRef>().ok());
@@ -240,6 +254,12 @@ impl Project {
                 stage: build.target.clone(),
                 folder,
                 bases,
+                indexes: build
+                    .args
+                    .iter()
+                    .filter(|(name, _)| name.ends_with("_INDEX"))
+                    .map(|(name, url)| (name.clone(), url.clone()))
+                    .collect(),
                 about: service.about.clone(),
                 helper: service.profiles.iter().any(|profile| profile == TOOLS_PROFILE),
                 suite: services.contains_key(suite.as_str()).then_some(suite),
@@ -248,7 +268,7 @@ impl Project {
             });
         }
         let index = images.iter().enumerate().map(|(i, image)| (image.name.clone(), i)).collect();
-        Ok(Project { root: root.to_owned(), environment, vars, images, index })
+        Ok(Project { root: root.to_owned(), environment, vars, images, externals, index })
     }
 
     /// The compose file, relative to the root.
