@@ -19,7 +19,7 @@ use std::{
     },
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
-    sync::{Mutex, PoisonError, mpsc},
+    sync::{Mutex, PoisonError, RwLock, mpsc},
     thread,
     time::{Duration, Instant},
 };
@@ -39,6 +39,8 @@ pub struct Executor {
     pub secrets: Vec<String>,
     /// How many steps may run at a time.
     pub jobs: usize,
+    /// What the plan exports to its steps.
+    pub exports: RwLock<Vec<(String, String)>>,
 }
 
 /// What a capture gave.
@@ -85,6 +87,10 @@ impl Executor {
 
     /// Like `run`, with how each step ended; only an interrupt is an error.
     pub fn run_all(&self, plan: &Plan) -> Result<Vec<Outcome>> {
+        for (name, value) in &plan.exports {
+            let value = self.value(value)?;
+            self.exports.write().unwrap_or_else(PoisonError::into_inner).push((name.clone(), value));
+        }
         let parallel = self.jobs > 1 && !plan.is_chain();
         let mut outcomes: Vec<Option<Outcome>> = vec![None; plan.steps.len()];
         let mut started = vec![false; plan.steps.len()];
@@ -134,10 +140,9 @@ impl Executor {
         Ok(outcomes)
     }
 
-    #[expect(clippy::unused_self, reason = "what spawns belongs to the executor")]
     /// Runs a tool quietly and gives what it printed; only a tool that can't be started is an error.
     pub fn capture(&self, run: &Invocation) -> Result<Output> {
-        let mut command = command(run)?;
+        let mut command = self.command(run)?;
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = spawn(&mut command, run)?;
         let group = Group::of(&child);
@@ -167,6 +172,31 @@ impl Executor {
         self.ui.line(&self.ui.paint(Style::Dim, &format!("$ {run}")));
         let output = self.capture(run)?;
         if output.success { Ok(output.stdout) } else { Err(failure(run, output.code, &output.stderr, false).into()) }
+    }
+
+    fn command(&self, run: &Invocation) -> Result<Command> {
+        let shell = Shell::new().context("finding the current folder")?;
+        let mut command: Command = shell.cmd(&run.program).args(&run.args).into();
+        command.envs(self.exports.read().unwrap_or_else(PoisonError::into_inner).iter().cloned());
+        for (name, value) in &run.env {
+            command.env(name, self.value(value)?);
+        }
+        Ok(command)
+    }
+
+    fn value(&self, value: &EnvValue) -> Result<String> {
+        Ok(match value {
+            EnvValue::Text(text) => text.clone(),
+            EnvValue::FromFile(path) => {
+                let text = fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+                text.trim_end().to_owned()
+            }
+            EnvValue::FromVariable(variable) => std::env::var(variable).unwrap_or_default(),
+            // What can't be started is as good as what fails: a shell goes on, too.
+            EnvValue::Printed(run) => {
+                self.capture(run).ok().filter(|o| o.success).map(|o| o.stdout).unwrap_or_default()
+            }
+        })
     }
 
     fn step(&self, step: &Step, index: usize, parallel: bool) -> Outcome {
@@ -252,7 +282,8 @@ impl Executor {
     /// Runs a tool that may ask something on the terminal, which only the process group in front may: ours.
     pub fn ask(&self, run: &Invocation) -> Result<()> {
         self.ui.line(&self.ui.paint(Style::Dim, &format!("$ {run}")));
-        let status = command(run)?.stdout(std::io::stderr()).status().with_context(|| format!("running `{run}`"))?;
+        let status =
+            self.command(run)?.stdout(std::io::stderr()).status().with_context(|| format!("running `{run}`"))?;
         if status.success() { Ok(()) } else { Err(failure(run, code_of(status), "", false).into()) }
     }
 
@@ -285,7 +316,7 @@ impl Executor {
             }
         };
         self.show(sink, &self.ui.paint(Style::Dim, &format!("$ {run}")));
-        let mut command = command(run)?;
+        let mut command = self.command(run)?;
         command.stdin(Stdio::null());
         let (status, tail) = match sink {
             Sink::Terminal => {
@@ -317,12 +348,12 @@ impl Executor {
     fn pipe(&self, from: &Invocation, to: &Invocation, sink: &Sink) -> Result<Result<Outcome, (Fault, String)>> {
         self.show(sink, &self.ui.paint(Style::Dim, &format!("$ {from} | {to}")));
         let (reader, writer) = std::io::pipe().context("making a pipe")?;
-        let mut source = command(from)?;
+        let mut source = self.command(from)?;
         source.stdin(Stdio::null()).stdout(writer).stderr(Stdio::piped());
         let mut source_child = spawn(&mut source, from)?;
         let _source_group = Group::of(&source_child);
         drop(source);
-        let mut target = command(to)?;
+        let mut target = self.command(to)?;
         target.stdin(reader).stdout(Stdio::null()).stderr(Stdio::piped());
         let spawned = spawn(&mut target, to);
         drop(target);
@@ -386,7 +417,7 @@ impl Executor {
         let Action::Run(run) = action else { return touch(action) };
         self.show(sink, &self.ui.paint(Style::Dim, &format!("$ {run}")));
         let (reader, writer) = std::io::pipe().context("making a pipe")?;
-        let mut command = command(run)?;
+        let mut command = self.command(run)?;
         command.stdin(Stdio::null()).stdout(writer.try_clone().context("making a pipe")?).stderr(writer);
         let mut child = spawn(&mut command, run)?;
         drop(command);
@@ -444,22 +475,6 @@ fn pause(time: Duration) {
 }
 
 /// Turns a value into a command, in the folder we were called in.
-fn command(run: &Invocation) -> Result<Command> {
-    let shell = Shell::new().context("finding the current folder")?;
-    let mut command: Command = shell.cmd(&run.program).args(&run.args).into();
-    for (name, value) in &run.env {
-        match value {
-            EnvValue::Text(text) => command.env(name, text),
-            EnvValue::FromFile(path) => {
-                let text = fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
-                command.env(name, text.trim_end())
-            }
-            EnvValue::FromVariable(variable) => command.env(name, std::env::var_os(variable).unwrap_or_default()),
-        };
-    }
-    Ok(command)
-}
-
 fn spawn(command: &mut Command, run: &Invocation) -> Result<Child> {
     command.process_group(0).spawn().map_err(|e| {
         Fault::new(Kind::Unavailable, format!("starting {}: {e}", run.program))

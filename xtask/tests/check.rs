@@ -81,6 +81,12 @@ impl Python {
     }
 }
 
+/// A page with places for what is generated.
+fn with_marks(title: &str, names: &[&str]) -> String {
+    let blocks: Vec<_> = names.iter().map(|name| format!("<!-- begin {name} -->\n<!-- end {name} -->\n")).collect();
+    format!("# {title}\n\n{}\nThe end.\n", blocks.join("\nBetween.\n\n"))
+}
+
 /// A family that keeps every rule.
 fn clean() -> Repo {
     let repo = Repo::with(&[PYTHON_BASE, FASTAPI_SERVE, KUBEFLOW_A]);
@@ -95,12 +101,13 @@ fn clean() -> Repo {
         let dockerfile = "ARG BASE_IMAGE\nARG TOOLS_IMAGE\nFROM ${TOOLS_IMAGE} AS tools\nFROM ${BASE_IMAGE} AS production\n\
                           FROM production AS development\nLABEL core-images.stage=development\n";
         repo.write(&format!("images/{image}/Dockerfile"), dockerfile);
-        for file in [".dockerignore", "README.md", "tests/test_it.py"] {
+        for file in [".dockerignore", "tests/test_it.py"] {
             repo.write(&format!("images/{image}/{file}"), "");
         }
+        repo.write(&format!("images/{image}/README.md"), &with_marks(image, &["versions", "example"]));
+        repo.write(&format!("images/{image}/example/Dockerfile"), &format!("FROM r.io/{image}:latest\n"));
     }
-    let blocks = ["graph", "images", "variables"].map(|name| format!("<!-- begin {name} -->\n<!-- end {name} -->\n"));
-    repo.write("README.md", &format!("# A family\n\n{}\nThe end.\n", blocks.join("\nBetween.\n\n")));
+    repo.write("README.md", &with_marks("A family", &["graph", "images", "variables"]));
     repo.write(WORKFLOW, "jobs:\n  ci:\n    steps:\n      - uses: actions/checkout@v5\n      - run: cargo xtask ci\n");
     repo.run(&["check", "--write"]).succeeds();
     repo
@@ -200,12 +207,23 @@ fn the_two_compose_files_name_the_same_images_alike() {
                 cut(repo, DEV, "\n  kubeflow-a:");
                 remove(repo, "images/kubeflow-a");
             },
-            &[(CI, "  kubeflow-a:", "kubeflow-a isn't in docker-compose.dev.yaml"), STALE_README],
+            &[
+                (CI, "  kubeflow-a:", "kubeflow-a isn't in docker-compose.dev.yaml"),
+                STALE_README,
+                (".github/dependabot.yml", "", STALE_README.2),
+            ],
         ),
         (
             "another base",
             |repo| repo.edit(CI, "BASE_IMAGE: debian:trixie-slim", "BASE_IMAGE: debian:bookworm-slim"),
-            &[(DEV, "  python-base:", "python-base: the images in build.args differs between the two compose files")],
+            &[
+                (DEV, "  python-base:", "python-base: the images in build.args differs between the two compose files"),
+                (
+                    CI,
+                    "",
+                    "python-base: BASE_IMAGE is debian:bookworm-slim, which no service with the profile external has",
+                ),
+            ],
         ),
         (
             "another base's tag",
@@ -392,7 +410,7 @@ fn an_images_folder_is_whole_and_a_folder_is_an_image() {
     repo.write("images/common/conftest.py", "");
     remove(&repo, "images/kubeflow-a/pyproject.toml");
     remove(&repo, "images/kubeflow-a/poetry.lock");
-    repo.run(&["check"]).succeeds();
+    repo.run(&["check", "--write"]).succeeds();
 }
 
 #[test]
@@ -470,12 +488,15 @@ fn a_package_has_one_version_or_a_reason() {
         (
             "a vendor's wheel",
             |repo| repo.write("images/kubeflow-a/vendor-wheels/pytorch-cpu.txt", "# PyTorch\nfastapi==2+cpu\n"),
-            &[(
-                "images/kubeflow-a/vendor-wheels/pytorch-cpu.txt",
-                "fastapi",
-                "fastapi 2 here, 1 in fastapi-serve: cargo xtask lock fastapi-serve kubeflow-a --update=fastapi, or say why: \
-             [tool.core-images.exceptions] fastapi = \"<reason>\" in images/kubeflow-a/pyproject.toml",
-            )],
+            &[
+                (
+                    "images/kubeflow-a/vendor-wheels/pytorch-cpu.txt",
+                    "fastapi",
+                    "fastapi 2 here, 1 in fastapi-serve: cargo xtask lock fastapi-serve kubeflow-a --update=fastapi, or say \
+                     why: [tool.core-images.exceptions] fastapi = \"<reason>\" in images/kubeflow-a/pyproject.toml",
+                ),
+                ("images/kubeflow-a/README.md", "", STALE_README.2),
+            ],
         ),
         (
             "an exception without need",
@@ -596,6 +617,82 @@ fn the_readmes_generated_parts_are_fresh() {
     repo.run(&["check", "--write"]).succeeds();
     assert_eq!(repo.snapshot("."), before);
     assert!(fresh.starts_with("# A family\n") && fresh.ends_with("\nThe end.\n"), "{fresh}");
+}
+
+#[test]
+fn what_else_is_generated_is_fresh() {
+    const README: &str = "images/fastapi-serve/README.md";
+    const BOT: &str = ".github/dependabot.yml";
+    each(&[
+        ("versions", |repo| repo.edit(README, "| package | version |", "| mine |"), &[(README, "", STALE_README.2)]),
+        (
+            "an example that moved on",
+            |repo| append(repo, "images/fastapi-serve/example/Dockerfile", "USER 1000\n"),
+            &[(README, "", STALE_README.2)],
+        ),
+        (
+            "no example",
+            |repo| remove(repo, "images/fastapi-serve/example"),
+            &[(README, "", "images/fastapi-serve/example/Dockerfile: No such file or directory (os error 2)")],
+        ),
+        (
+            "no mark",
+            |repo| repo.edit(README, "<!-- begin versions -->", ""),
+            &[(README, "", "no mark '<!-- begin versions -->'")],
+        ),
+        ("a bot's own words", |repo| repo.edit(BOT, "monthly", "daily"), &[(BOT, "", STALE_README.2)]),
+        (
+            "a folder with requirements",
+            |repo| repo.write("xtask/more/requirements.in", "x\n"),
+            &[(BOT, "", STALE_README.2)],
+        ),
+    ]);
+    let repo = clean();
+    remove(&repo, BOT);
+    repo.run(&["check", "--write"]).succeeds();
+    let bot = repo.read(BOT);
+    for folder in ["/images/python-base", "/images/fastapi-serve", "/"] {
+        assert!(bot.contains(&format!("      - {folder}\n")), "{bot}");
+    }
+    // A direct dependency with its version, and the example, between the marks.
+    Python { pins: BASE.packages, ..SERVE }.write(&repo);
+    repo.edit(
+        "images/fastapi-serve/pyproject.toml",
+        "requires-python",
+        "dependencies = [\"FastAPI >=1\"]\nrequires-python",
+    );
+    repo.run(&["check", "--write"]);
+    let readme = repo.read(README);
+    assert!(readme.contains("| fastapi | 1 |") && !readme.contains("| idna |"), "{readme}");
+    assert!(readme.contains("```dockerfile\nFROM r.io/fastapi-serve:latest\n```\n<!-- end example -->"), "{readme}");
+}
+
+#[test]
+fn a_bot_moves_an_external_image_where_it_looks_and_check_carries_it_on() {
+    let repo = clean();
+    for file in COMPOSE_FILES {
+        repo.edit(file, "image: debian:trixie-slim", "image: debian:trixie-20261117-slim");
+    }
+    let stale = "is debian:trixie-slim, the service debian has debian:trixie-20261117-slim: cargo xtask check --write";
+    let ran = repo.run(&["check"]).fails(65, &["check: "]);
+    assert!(ran.stderr.contains(&format!("{CI}: error: python-base: BASE_IMAGE {stale}")), "{}", ran.stderr);
+    assert!(ran.stderr.contains(&format!("{DEV}: error: build-tools: DEBIAN_IMAGE {stale}")), "{}", ran.stderr);
+    repo.run(&["check", "--write"]).succeeds();
+    for file in COMPOSE_FILES {
+        assert!(!repo.read(file).contains("debian:trixie-slim"), "{}", repo.read(file));
+    }
+    repo.run(&["check"]).succeeds();
+    // Another version of one image, named by a service of its own, is nobody's mistake.
+    for file in COMPOSE_FILES {
+        repo.edit(
+            file,
+            "services:\n",
+            "services:\n  old:\n    profiles: [external]\n    image: debian:bullseye-slim\n\n",
+        );
+        repo.edit(file, "BASE_IMAGE: debian:trixie-20261117-slim", "BASE_IMAGE: debian:bullseye-slim");
+    }
+    repo.run(&["check", "--write"]).succeeds();
+    assert!(repo.read(DEV).contains("BASE_IMAGE: debian:bullseye-slim"));
 }
 
 #[test]

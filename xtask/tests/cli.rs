@@ -36,6 +36,17 @@ fn push(image: &str) -> String {
     dev(&format!("push {image}"))
 }
 
+/// The calls, less the questions for the digests that a build puts into labels.
+fn calls(repo: &Repo) -> Vec<String> {
+    repo.calls().into_iter().filter(|call| !call.contains("RepoDigests")).collect()
+}
+
+/// A build as it is echoed: with what its labels say of its base.
+fn labelled(base: &str, build: &str) -> String {
+    let format = r#"'{{if .RepoDigests}}{{index (split (index .RepoDigests 0) "@") 1}}{{else}}{{.Id}}{{end}}'"#;
+    format!("OCI_BASE_NAME={base} OCI_BASE_DIGEST=\"$(docker image inspect --format {format} {base})\" {build}")
+}
+
 /// The calls that change something: less what only asks.
 fn effects(repo: &Repo) -> Vec<String> {
     repo.calls().into_iter().filter(|call| !call.contains(" inspect ")).collect()
@@ -261,9 +272,13 @@ fn build_makes_the_missing_bases_first() {
         dev("build python-base"),
         dev("build fastapi-serve"),
     ];
-    assert_eq!(repo.calls(), expected);
+    assert_eq!(calls(&repo), expected);
     assert_eq!(ran.stdout, "");
-    let echoed = [&expected[0], &expected[2], &expected[3]];
+    let echoed = [
+        expected[0].clone(),
+        labelled("debian:trixie-slim", &expected[2]),
+        labelled(&format!("{REGISTRY}/python-base:latest"), &expected[3]),
+    ];
     assert_eq!(ran.echoed(), echoed);
 }
 
@@ -302,14 +317,38 @@ fn build_makes_a_named_image_anew_and_a_helper_always() {
     let repo = Repo::new();
     repo.engine_has("python-base", "sha256:1", &[("core-images.stage", "development")]);
     repo.run(&["build", "python-base"]).succeeds();
-    assert_eq!(repo.calls(), [dev("build build-tools"), dev("build python-base")]);
+    assert_eq!(calls(&repo), [dev("build build-tools"), dev("build python-base")]);
+}
+
+#[test]
+fn build_says_where_an_image_comes_from() {
+    let repo = Repo::new();
+    repo.install("git");
+    repo.on("git describe *", Reply::prints("abc-dirty"));
+    repo.on("git log *", Reply::prints("2026-11-22T20:00:00+00:00"));
+    repo.on("docker image inspect --format {{if .RepoDigests}}* debian:trixie-slim", Reply::prints("sha256:1"));
+    let built =
+        |repo: &Repo| repo.all_calls().into_iter().rfind(|call| call.line() == dev("build python-base")).unwrap();
+    repo.run(&["build", "python-base"]).succeeds();
+    for (name, value) in [
+        ("OCI_REVISION", "abc-dirty"),
+        ("OCI_CREATED", "2026-11-22T20:00:00+00:00"),
+        ("OCI_BASE_NAME", "debian:trixie-slim"),
+        ("OCI_BASE_DIGEST", "sha256:1"),
+        // There is no sh on this PATH, as there may be no git: nothing is said then.
+        ("OCI_SOURCE", ""),
+    ] {
+        assert_eq!(built(&repo).var(name), Some(value), "{name}");
+    }
+    repo.xtask(&["build", "python-base"]).env("OCI_REVISION", "mine").run().succeeds();
+    assert_eq!(built(&repo).var("OCI_REVISION"), Some("mine"));
 }
 
 #[test]
 fn build_takes_another_base_version_as_it_is() {
     let repo = Repo::new();
     repo.run(&["build", "--base-image-tag", "1.4", "fastapi-serve"]).succeeds();
-    assert_eq!(repo.calls(), [dev("build build-tools"), dev("build fastapi-serve")]);
+    assert_eq!(calls(&repo), [dev("build build-tools"), dev("build fastapi-serve")]);
     assert_eq!(repo.all_calls().last().unwrap().var("BASE_IMAGE_TAG"), Some("1.4"));
 }
 
@@ -506,7 +545,7 @@ fn start_builds_what_is_missing_and_prints_the_address() {
     repo.on("docker compose * port fastapi-serve 8000", Reply::prints("0.0.0.0:8000"));
     let ran = repo.run(&["start", "fastapi-serve"]).succeeds();
     assert_eq!(
-        repo.calls(),
+        calls(&repo),
         [
             dev("build build-tools"),
             stage_of("python-base:latest"),
@@ -988,7 +1027,10 @@ fn a_plan_as_json_holds_the_lines_that_are_printed() {
     let json = repo.run(&["build", "--all", "--dry-run", "--json"]).succeeds().stdout;
     let steps: serde_json::Value = serde_json::from_str(&json).unwrap();
     let commands: Vec<&str> = steps.as_array().unwrap().iter().map(|step| step["command"].as_str().unwrap()).collect();
-    assert_eq!(commands, lines.lines().collect::<Vec<_>>());
+    // But for the variables, which are the same for all.
+    let exports = lines.lines().take_while(|line| line.starts_with("export OCI_")).count();
+    assert_eq!(exports, 3);
+    assert_eq!(commands, lines.lines().skip(exports).collect::<Vec<_>>());
     let child = steps.as_array().unwrap().iter().position(|step| step["image"] == "fastapi-serve").unwrap();
     let base = steps.as_array().unwrap().iter().position(|step| step["image"] == "python-base").unwrap();
     assert!(steps[child]["after"].as_array().unwrap().contains(&base.into()));
@@ -1086,8 +1128,8 @@ fn from_a_folder_below_the_root_everything_works_and_paths_fit() {
     let compose = "docker compose --file ../../docker-compose.dev.yaml --project-directory ../..";
     let ran = inside(&["build", "kubeflow-b"]);
     let expected = ["build-tools", "kubeflow-b"].map(|image| format!("{compose} build {image}"));
-    assert_eq!(repo.calls(), expected);
-    assert_eq!(ran.echoed(), expected);
+    assert_eq!(calls(&repo), expected);
+    assert_eq!(ran.echoed(), [expected[0].clone(), labelled("debian:trixie-slim", &expected[1])]);
 
     repo.forget();
     inside(&["lock", "fastapi-serve"]);
@@ -1253,13 +1295,13 @@ fn a_wrong_compose_file_is_named_with_the_line() {
     const FILE: &str = "docker-compose.dev.yaml";
     let cases: [(&str, &str, &[&str]); 8] = [
         ("    build:\n      context: ./images/python-base", "    build: {\n", &["docker-compose.dev.yaml:"]),
-        ("images/python-base\n", "images/${WHERE:?say where}\n", &["python-base", "WHERE", "say where", "yaml:32"]),
-        ("images/python-base\n", "images/${WHERE\n", &["yaml:32", "python-base", "invalid interpolation"]),
-        ("    image: core-images/build-tools:latest\n", "", &["yaml:5: ", "build-tools has no image:"]),
+        ("images/python-base\n", "images/${WHERE:?say where}\n", &["python-base", "WHERE", "say where", "yaml:36"]),
+        ("images/python-base\n", "images/${WHERE\n", &["yaml:36", "python-base", "invalid interpolation"]),
+        ("    image: core-images/build-tools:latest\n", "", &["yaml:9: ", "build-tools has no image:"]),
         (
             "/python-base:${IMAGE_TAG:-latest}\n    build",
             "/other:latest\n    build",
-            &["yaml:28: ", "python-base", "/other"],
+            &["yaml:32: ", "python-base", "/other"],
         ),
         ("  python-base-tests:", "  pyton-base-tests:", &["pyton-base-tests", "pyton-base, which is no service"]),
         ("\n  kubeflow-b:\n", "\n  lonely: {image: x}\n\n  kubeflow-b:\n", &["lonely", "no build:", "yaml:"]),

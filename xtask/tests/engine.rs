@@ -235,6 +235,95 @@ fn a_second_setup_does_nothing() {
     assert_eq!(commands, [""; 0]);
 }
 
+/// The vendors' indexes are asked for once; what can't be reached is noted where plain docker compose reads it.
+#[test]
+#[ignore = "needs the docker engine: cargo xtask setup --tests"]
+fn setup_notes_the_indexes_that_it_cannot_reach() {
+    let copy = built();
+    copy.succeeds(&["setup"]);
+    let path = copy.root.join(".env");
+    let mine = format!("MINE=1\nNOWHERE_INDEX=http://127.0.0.1:{}", free_port());
+    let before = fs::read_to_string(&path).unwrap_or_default();
+    // Without an end of line, as people leave files.
+    fs::write(&path, format!("{before}{mine}")).unwrap();
+    let compose = copy.root.join("docker-compose.ci.yaml");
+    let text = fs::read_to_string(&compose).unwrap();
+    let with =
+        |value: &str| text.replacen("      args:\n", &format!("      args:\n        NOWHERE_INDEX: {value}\n"), 1);
+    fs::write(&compose, with("${NOWHERE_INDEX:-}")).unwrap();
+    copy.succeeds(&["setup"]);
+    let noted = fs::read_to_string(&path).unwrap();
+    assert!(
+        noted.starts_with(&format!("{before}{mine}\n")) && noted.ends_with("\nNOWHERE_INDEX=stand-in\n"),
+        "{noted}"
+    );
+    let config = Command::new("docker")
+        .args(["compose", "--file", "docker-compose.ci.yaml", "--profile", "*", "config"])
+        .current_dir(&copy.root)
+        .output()
+        .unwrap();
+    let config = String::from_utf8(config.stdout).unwrap();
+    assert!(config.contains("NOWHERE_INDEX: stand-in"), "{config}");
+    copy.succeeds(&["setup"]);
+    assert_eq!(fs::read_to_string(&path).unwrap(), noted);
+    fs::write(&compose, text).unwrap();
+    fs::write(&path, before).unwrap();
+}
+
+/// A folder and two services in both files: no line of Rust.
+#[test]
+#[ignore = "needs the docker engine: cargo xtask setup --tests"]
+fn another_image_takes_a_folder_and_two_services() {
+    let copy = built();
+    let write = |path: &str, text: &str| {
+        let path = copy.root.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    let files = ["docker-compose.dev.yaml", "docker-compose.ci.yaml"].map(|file| copy.root.join(file));
+    let texts = files.clone().map(|file| fs::read_to_string(file).unwrap());
+    // As fastapi-serve is written, less what serves.
+    for (file, text) in files.iter().zip(&texts) {
+        let start = text.find("  fastapi-serve:\n").unwrap();
+        let end = start + text[start..].find("\n\n  kubeflow-jupyter:").unwrap();
+        let skipped = ["ports:", "volumes: *workspace", "working_dir:", "environment:", "UVICORN_", "# dev:", "# ci:"];
+        let lines =
+            text[start..end].lines().filter(|line| !skipped.iter().any(|word| line.trim_start().starts_with(word)));
+        let services = lines.collect::<Vec<_>>().join("\n").replace("fastapi-serve", "thirteenth");
+        fs::write(file, format!("{text}\n{services}\n")).unwrap();
+    }
+    let dockerfile = fs::read_to_string(copy.root.join("images/fastapi-serve/Dockerfile")).unwrap();
+    let (head, rest) = dockerfile.split_once("# Uvicorn reads").unwrap();
+    let tail = &rest[rest.find("USER 1000\n").unwrap()..];
+    write("images/thirteenth/Dockerfile", &format!("{head}{tail}"));
+    write("images/thirteenth/.dockerignore", "*\n!poetry.lock\n!pyproject.toml\n");
+    let marks = ["versions", "example"].map(|name| format!("<!-- begin {name} -->\n<!-- end {name} -->\n")).concat();
+    write("images/thirteenth/README.md", &marks);
+    write("images/thirteenth/example/Dockerfile", "FROM thirteenth\n");
+    write(
+        "images/thirteenth/pyproject.toml",
+        "[project]\nname = \"thirteenth\"\nversion = \"0\"\nrequires-python = \">=3.13,<3.14\"\ndependencies = [\"tabulate >=0.9,<1\"]\n\n\
+         [tool.poetry]\npackage-mode = false\n",
+    );
+    write(
+        "images/thirteenth/tests/test_it.py",
+        "def test_its_package():\n    import tabulate\n    assert tabulate.__version__\n",
+    );
+    copy.succeeds(&["lock", "thirteenth"]);
+    copy.succeeds(&["check", "--write"]);
+    copy.succeeds(&["check"]);
+    copy.succeeds(&["build", "thirteenth"]);
+    copy.succeeds(&["validate", "thirteenth"]);
+    let list = String::from_utf8(copy.succeeds(&["list"]).stdout).unwrap();
+    assert!(list.contains("\nthirteenth "), "{list}");
+    Command::new("docker").args(["image", "rm", "--force", &copy.reference("thirteenth")]).output().unwrap();
+    for (file, text) in files.iter().zip(texts) {
+        fs::write(file, text).unwrap();
+    }
+    fs::remove_dir_all(copy.root.join("images/thirteenth")).unwrap();
+    copy.succeeds(&["check", "--write"]);
+}
+
 #[test]
 #[ignore = "needs the docker engine: cargo xtask setup --tests"]
 fn build_makes_the_missing_base_and_stands_on_it() {

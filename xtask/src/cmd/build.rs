@@ -3,7 +3,7 @@
 use super::Context;
 use crate::{
     flags,
-    plan::{Action, Plan, Step},
+    plan::{Action, EnvValue, Invocation, Plan, Step},
     project::{ImageName, Project},
     tools::docker::{self, Compose},
 };
@@ -23,13 +23,14 @@ pub enum Anew {
 /// # Errors
 /// A cycle, a folder, Dockerfile or stage that isn't there.
 pub fn plan(project: &Project, compose: &Compose, wanted: &[ImageName], anew: Anew, cache: bool) -> Result<Plan> {
-    let mut plan = Plan::default();
+    let mut plan = Plan { exports: provenance(project), ..Plan::default() };
     let mut index = HashMap::new();
     let named: HashSet<&ImageName> = wanted.iter().collect();
     for image in project.with_bases(wanted)? {
         project.dockerfile(image)?;
         let named = named.contains(&image.name);
-        let build = compose.build(&image.name, cache || image.helper && !named);
+        let base = project.standing_on(image).next().filter(|_| !image.helper);
+        let build = compose.build(&image.name, base, cache || image.helper && !named);
         let action = if image.helper || named && anew == Anew::Wanted {
             Action::Run(build)
         } else {
@@ -42,6 +43,23 @@ pub fn plan(project: &Project, compose: &Compose, wanted: &[ImageName], anew: An
     }
     plan.summary = plan.steps.len() > 1;
     Ok(plan)
+}
+
+/// What the images' labels say of the source; the user's own word wins.
+fn provenance(project: &Project) -> Vec<(String, EnvValue)> {
+    // As a web address, without the credentials that a clone's may hold.
+    let source = r"git remote get-url origin | sed --quiet 's#^\(https\?://\)\([^@/]*@\)\?#\1#p; s#^git@\([^:]*\):#https://\1/#p'";
+    let git = |args: &[&str]| EnvValue::Printed(Box::new(Invocation::new("git", args.iter().copied())));
+    [
+        ("OCI_SOURCE", EnvValue::Printed(Box::new(Invocation::new("sh", ["-c", source])))),
+        ("OCI_REVISION", git(&["describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"])),
+        // The commit's time: an image that is built twice of one commit is one image.
+        ("OCI_CREATED", git(&["log", "--max-count=1", "--format=%cI"])),
+    ]
+    .into_iter()
+    .filter(|(name, _)| project.vars.get(name).is_none())
+    .map(|(name, value)| (name.to_owned(), value))
+    .collect()
 }
 
 /// The images that a plan works on. Helpers are left out: the engine itself sees to it that two builds of one are one.

@@ -1,11 +1,11 @@
 //! `check`: the repository against its own rules, all faults at once; reads files only.
 
-use super::{Context, ci, readme};
+use super::{Context, ci, dependabot, readme};
 use crate::{
     error::Fault,
     flags,
     project::{
-        Environment, Image, Project,
+        Base, Environment, Image, ImageRef, Origin, Project,
         compose::line_of,
         family::{self, Finding},
         vars::Vars,
@@ -13,7 +13,11 @@ use crate::{
     tools::docker::STAGE_LABEL,
 };
 use anyhow::{Context as _, Result};
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
 
 /// What every image's folder holds besides its Dockerfile.
 const FILES: [&str; 3] = [".dockerignore", "README.md", "tests"];
@@ -48,6 +52,7 @@ fn faults(context: &Context, dev: &Project, ci: &Project) -> Vec<Finding> {
     for image in &dev.images {
         faults.extend(folder_faults(context, dev, image));
     }
+    faults.extend([dev, ci].into_iter().flat_map(external_faults));
     faults.extend(stray_folders(context, &[dev, ci]));
     let (members, unread) = family::members(dev);
     faults.extend(unread);
@@ -139,6 +144,67 @@ fn folder_faults(context: &Context, project: &Project, image: &Image) -> Vec<Fin
     faults
 }
 
+/// What is generated: the file, and what it should hold, or why that can't be said.
+fn generated(context: &Context, project: &Project) -> Result<Vec<(PathBuf, Result<String, String>)>> {
+    let path = context.root.join("README.md");
+    let readme = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+    let readme = ("README.md".into(), readme::generate(&readme, project));
+    let dependabot = (dependabot::FILE.into(), Ok(dependabot::generate(context, project)));
+    Ok([readme, dependabot].into_iter().chain(readme::of_images(project)).collect())
+}
+
+/// An external image stands in the compose files as a service, for bots look there, and in the arguments of what is built
+/// from it: both say the same.
+fn external_faults(project: &Project) -> Vec<Finding> {
+    let mut faults = Vec::new();
+    for (image, base) in external_bases(project) {
+        let (image, argument, reference) = (&image.name, &base.argument, &base.reference);
+        if project.externals.iter().any(|(_, named)| named == reference) {
+            continue;
+        }
+        let what = match moved(project, reference) {
+            Some((service, named)) => {
+                format!(
+                    "{image}: {argument} is {reference}, the service {service} has {named}: cargo xtask check --write"
+                )
+            }
+            None => format!("{image}: {argument} is {reference}, which no service with the profile external has"),
+        };
+        faults.push(Finding { place: project.file().to_owned(), what });
+    }
+    faults
+}
+
+fn external_bases(project: &Project) -> impl Iterator<Item = (&Image, &Base)> {
+    let bases = project.images.iter().flat_map(|image| image.bases.iter().map(move |base| (image, base)));
+    bases.filter(|(_, base)| base.origin == Origin::External)
+}
+
+/// The service that names another version of an image than all arguments do.
+fn moved<'a>(project: &'a Project, reference: &ImageRef) -> Option<&'a (String, ImageRef)> {
+    let used = |named: &ImageRef| external_bases(project).any(|(_, base)| base.reference == *named);
+    project.externals.iter().find(|(_, named)| named.is_version_of(reference) && !used(named))
+}
+
+/// Writes the tag of each external image's service, which a bot may have moved, wherever the old one stands.
+fn carry_external_tags(context: &Context, projects: &[Project]) -> Result<()> {
+    for project in projects {
+        let path = context.root.join(project.file());
+        let old = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+        let unnamed = external_bases(project).map(|(_, base)| &base.reference);
+        let unnamed = unnamed.filter(|reference| !project.externals.iter().any(|(_, named)| named == *reference));
+        let new = unnamed.fold(old.clone(), |text, reference| match moved(project, reference) {
+            Some((_, named)) => text.replace(&reference.to_string(), &named.to_string()),
+            None => text,
+        });
+        if new != old {
+            fs::write(&path, new).with_context(|| format!("writing {}", path.display()))?;
+            context.note(&format!("{}: external images' tags carried to the arguments", project.file()));
+        }
+    }
+    Ok(())
+}
+
 /// A folder with a Dockerfile is an image, so it is a service.
 fn stray_folders(context: &Context, projects: &[&Project]) -> Vec<Finding> {
     let entries = fs::read_dir(context.root.join("images")).into_iter().flatten().flatten();
@@ -178,24 +244,29 @@ fn workflow_faults(context: &Context) -> Result<Vec<Finding>> {
 pub fn run(context: &Context, flags: &flags::Check) -> Result<()> {
     // As the files say it by themselves, whatever variables this shell has.
     let load = |environment| Project::load(&context.root, environment, Vars::default());
+    let write = flags.write && !context.globals.dry_run;
+    if write {
+        carry_external_tags(context, &[load(Environment::Dev)?, load(Environment::Ci)?])?;
+    }
     let (dev, ci) = (load(Environment::Dev)?, load(Environment::Ci)?);
     let all: Vec<_> = dev.images.iter().map(|image| image.name.clone()).collect();
     dev.with_bases(&all)?;
     let mut faults = faults(context, &dev, &ci);
     faults.extend(workflow_faults(context)?);
-    let path = context.root.join("README.md");
-    let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
-    match readme::generate(&text, &dev) {
-        Err(why) => faults.push(Finding { place: "README.md".to_owned(), what: why }),
-        Ok(new) if new == text => {}
-        Ok(new) if flags.write && !context.globals.dry_run => {
-            fs::write(&path, new).with_context(|| format!("writing {}", path.display()))?;
-            context.note("README.md: generated parts written anew");
+    for (path, new) in generated(context, &dev)? {
+        let old = fs::read_to_string(context.root.join(&path)).unwrap_or_default();
+        match new {
+            Err(why) => faults.push(Finding { place: path.display().to_string(), what: why }),
+            Ok(new) if new == old => {}
+            Ok(new) if write => {
+                fs::write(context.root.join(&path), new).with_context(|| format!("writing {}", path.display()))?;
+                context.note(&format!("{}: generated parts written anew", path.display()));
+            }
+            Ok(_) => faults.push(Finding {
+                place: path.display().to_string(),
+                what: "its generated parts are stale: cargo xtask check --write".to_owned(),
+            }),
         }
-        Ok(_) => faults.push(Finding {
-            place: "README.md".to_owned(),
-            what: "its generated parts are stale: cargo xtask check --write".to_owned(),
-        }),
     }
     for fault in &faults {
         context.note(&format!("{}: error: {}", fault.place, fault.what));

@@ -1,10 +1,11 @@
 //! `ci`: everything, from a bare machine: what `.ci/run` and the README call.
 
-use super::Context;
+use super::{Context, dependabot};
 use crate::{
     flags,
     plan::{Action, EnvValue, Invocation, Plan, Step},
-    project::Environment,
+    project::{Environment, ImageRef},
+    tools::docker,
 };
 use anyhow::{Context as _, Result};
 use std::{
@@ -14,6 +15,8 @@ use std::{
 
 /// The tag that a CI run builds: it can't be mistaken for one that somebody works with.
 const TAG: &str = "ci";
+/// What the build cache may keep: all of the family once, with the packages that were downloaded for it.
+const CACHE: &str = "40GB";
 
 pub fn plan(context: &Context, no_setup: bool) -> Result<Plan> {
     let mut plan = Plan { summary: true, ..Plan::default() };
@@ -34,15 +37,22 @@ pub fn plan(context: &Context, no_setup: bool) -> Result<Plan> {
     let workflows = workflows(context)?.into_iter().map(|file| context.shown(file).display().to_string());
     let tool = context.shown("target/tools/bin/check-jsonschema").display().to_string();
     step("workflows", Invocation::new(&tool, schema.into_iter().chain(workflows)));
+    let dependabot = context.shown(dependabot::FILE).display().to_string();
+    step("dependabot", Invocation::new(&tool, ["--builtin-schema", "vendor.dependabot", &dependabot]));
     step("unit and command-line tests", cargo(&["test"]));
     step("locks", cargo(&["xtask", "lock", "--check", "--all"]));
-    step("tests with the real engine", cargo(&["test", "--", "--ignored", "--test-threads=1"]));
     let family = |verb: &[&str]| {
         let run = cargo(&[&["xtask"], verb, &["--all"]].concat());
         run.env("ENVIRONMENT", EnvValue::Text("ci".to_owned())).env("IMAGE_TAG", EnvValue::Text(TAG.to_owned()))
     };
     step("build the family", family(&["build"]));
     step("validate the family", family(&["validate"]));
+    // After the builds, whose layers these find.
+    step("tests with the real engine", cargo(&["test", "--", "--ignored", "--test-threads=1"]));
+    let built: Vec<ImageRef> =
+        project.family().map(|image| ImageRef { tag: TAG.to_owned(), ..image.reference.clone() }).collect();
+    step("remove the family", docker::remove_images(&built));
+    step("keep the build cache within bounds", docker::prune_cache(CACHE));
     Ok(plan)
 }
 

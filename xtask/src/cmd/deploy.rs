@@ -6,7 +6,7 @@ use crate::{
     flags, interrupt,
     plan::{Action, Plan, Step},
     project::{Image, Project},
-    tools::docker::{self, STAGE_LABEL, STAND_IN_LABEL},
+    tools::docker::{self, STAGE_LABEL},
 };
 use anyhow::{Context as _, Result};
 use serde::Deserialize;
@@ -78,21 +78,20 @@ fn objection(root: &Path, image: &Image, found: Option<&Inspected>, flags: &flag
         let why = format!("{name}: the engine has no image {}", image.reference);
         return Some((why, format!("ENVIRONMENT=ci cargo xtask build {name}")));
     };
-    let label =
-        |label: &str| found.config.labels.as_ref().and_then(|labels| labels.get(label)).filter(|v| !v.is_empty());
-    if let Some(stand_in) = label(STAND_IN_LABEL)
-        && !image.reference.is_loopback()
-    {
-        let why = format!("{name}: built on a stand-in ({stand_in}), which may only go to a registry on this machine");
-        return Some((why, "build it where the external image can be pulled".to_owned()));
+    let labels = found.config.labels.as_ref();
+    let stand_ins = labels.map(docker::stand_ins).unwrap_or_default().join(", ");
+    if !stand_ins.is_empty() && !image.reference.is_loopback() {
+        let why = format!("{name}: built on a stand-in ({stand_ins}), which may only go to a registry on this machine");
+        return Some((why, "build it where what it stands in for can be reached".to_owned()));
     }
-    if let Some(stage) = label(STAGE_LABEL)
+    let stage = labels.and_then(|labels| labels.get(STAGE_LABEL)).filter(|stage| !stage.is_empty());
+    if let Some(stage) = stage
         && !flags.force_development
     {
         let why = format!("{name}: built at the {stage} stage, or on a base that was");
         return Some((why, format!("ENVIRONMENT=ci cargo xtask build {name} (or --force-development)")));
     }
-    if !has_passed(root, &found.id, label(STAGE_LABEL).is_some()) && !flags.force_unvalidated {
+    if !has_passed(root, &found.id, stage.is_some()) && !flags.force_unvalidated {
         let why = format!("{name}: no suite has passed for {}", found.id);
         return Some((why, format!("ENVIRONMENT=ci cargo xtask validate {name} (or --force-unvalidated)")));
     }
@@ -261,9 +260,12 @@ mod tests {
             objection(Path::new("/nowhere"), image, found, &flags).map_or("may go".to_owned(), |(why, _)| why)
         };
         assert!(says(&ecr, None, flags(true, true)).contains("has no image"));
-        let stand_in = found(&[(STAND_IN_LABEL, "debian")]);
+        let stand_in = found(&[(docker::STAND_IN_LABEL, "debian")]);
         assert!(says(&ecr, Some(&stand_in), flags(true, true)).contains("stand-in (debian)"));
         assert_eq!(says(&local, Some(&stand_in), flags(true, true)), "may go");
+        let index = |index: &str| found(&[("core-images.index.neuron", index)]);
+        assert!(says(&ecr, Some(&index("stand-in")), flags(true, true)).contains("stand-in (neuron)"));
+        assert_eq!(says(&ecr, Some(&index("https://vendor.example")), flags(true, true)), "may go");
         let development = found(&[(STAGE_LABEL, "development")]);
         assert!(says(&ecr, Some(&development), flags(false, true)).contains("development stage"));
         assert_eq!(says(&ecr, Some(&development), flags(true, true)), "may go");

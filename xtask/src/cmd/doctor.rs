@@ -1,16 +1,22 @@
 //! `doctor`: everything that matters, as it is found, each problem with the command that solves it.
 
-use super::{Context, preflight};
+use super::{
+    Context, preflight,
+    setup::{indexes, reaches},
+};
 use crate::{
     error::{Fault, Kind},
     plan::{Action, Invocation, Plan, Step},
     project::{Environment, ImageRef, Origin},
-    tools::docker,
+    tools::docker::{self, STAND_IN},
     ui::{Style, table},
 };
 use anyhow::{Context as _, Result};
 use serde::Serialize;
-use std::{collections::BTreeSet, thread};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    thread,
+};
 
 /// Builds of images with deep-learning wheels need about this much, in GB.
 const DISK: u64 = 20;
@@ -127,6 +133,20 @@ fn index(context: &Context) -> Finding {
     )
 }
 
+fn vendor_indexes(context: &Context, indexes: &BTreeMap<String, String>) -> Vec<Finding> {
+    let finding = |(name, url): (&String, &String)| {
+        let reachable =
+            url == STAND_IN || context.exec.capture(&reaches(context, url)).is_ok_and(|output| output.success);
+        let found = match (url == STAND_IN, reachable) {
+            (true, _) => format!("a stand-in (from the {})", context.vars.origin(name)),
+            (_, true) => format!("{url} answers"),
+            (_, false) => format!("{url} doesn't answer"),
+        };
+        Finding::new(name, Some(found), "answers, or a stand-in", reachable, "cargo xtask setup")
+    };
+    indexes.iter().map(finding).collect()
+}
+
 /// The tools that tell their version: their names, how they are asked, and the oldest that will do.
 fn tools(context: &Context) -> [(&'static str, Invocation, (u32, u32)); 6] {
     let version = |name: &str| Invocation::new(&context.program(name), ["--version"]);
@@ -141,7 +161,7 @@ fn tools(context: &Context) -> [(&'static str, Invocation, (u32, u32)); 6] {
 }
 
 /// Everything that is asked.
-fn plan(context: &Context, references: &BTreeSet<ImageRef>) -> Plan {
+fn plan(context: &Context, references: &BTreeSet<ImageRef>, indexes: &BTreeMap<String, String>) -> Plan {
     let asked = tools(context).map(|(_, run, _)| run).into_iter();
     let asked = asked.chain([
         docker::engine_version(),
@@ -153,23 +173,27 @@ fn plan(context: &Context, references: &BTreeSet<ImageRef>) -> Plan {
     let images = references
         .iter()
         .flat_map(|image| [docker::image_id(image), with_patience(&docker::registry_descriptor(image))]);
-    let steps = asked.chain(images).map(|run| Step::new(format!("ask {}", run.program), Action::Run(run)));
-    Plan { steps: steps.collect(), summary: false }
+    let indexes = indexes.values().filter(|url| *url != STAND_IN).map(|url| reaches(context, url));
+    let steps =
+        asked.chain(images).chain(indexes).map(|run| Step::new(format!("ask {}", run.program), Action::Run(run)));
+    Plan { steps: steps.collect(), ..Plan::default() }
 }
 
 pub fn run(context: &Context) -> Result<()> {
-    let references = external_references(context)?;
-    if context.shows(&plan(context, &references))? {
+    let (references, indexes) = (external_references(context)?, indexes(context)?);
+    if context.shows(&plan(context, &references, &indexes))? {
         return Ok(());
     }
     // Each waits mostly for others.
     let findings = thread::scope(|scope| {
         let images = scope.spawn(|| external_images(context, &references));
         let index = scope.spawn(|| index(context));
+        let vendors = scope.spawn(|| vendor_indexes(context, &indexes));
         let others = scope.spawn(|| [engine(context), disk(context)]);
         let tools = tools(context).map(|(name, run, minimum)| tool(context, name, &run, minimum));
         let mut findings: Vec<Finding> = tools.into_iter().chain(others.join().into_iter().flatten()).collect();
         findings.extend(index.join());
+        findings.extend(vendors.join().into_iter().flatten());
         findings.extend(images.join().into_iter().flatten());
         findings
     });

@@ -67,13 +67,13 @@ impl Answer {
     pub fn of(&self, reference: &ImageRef) -> Option<Local> {
         let tag = reference.to_string();
         let found = self.0.iter().find(|found| found.repo_tags.iter().flatten().any(|name| *name == tag))?;
-        let label = |name: &str| found.config.as_ref()?.labels.as_ref()?.get(name).cloned();
+        let labels = found.config.as_ref().and_then(|config| config.labels.as_ref());
         Some(Local {
             id: found.id.clone(),
             size: found.size,
             created: found.created.clone(),
-            stage: label(docker::STAGE_LABEL),
-            stand_in: label(docker::STAND_IN_LABEL).is_some(),
+            stage: labels.and_then(|labels| labels.get(docker::STAGE_LABEL)).cloned(),
+            stand_in: labels.is_some_and(|labels| !docker::stand_ins(labels).is_empty()),
         })
     }
 }

@@ -1,6 +1,6 @@
 //! `lock`: the base's pins, then poetry, beside the image's folder; what is whole is put in its place.
 
-use super::{Context, moves::Changes, setup};
+use super::{Context, moves::Changes, readme, setup};
 use crate::{
     error::{Fault, Kind},
     exec::Outcome,
@@ -290,6 +290,7 @@ pub fn run(context: &Context, flags: &flags::Lock) -> Result<()> {
         let changes = Changes::of(changes);
         changes.print(context, flags.markdown)?;
         note_dependents(context, &project, &images, &changes)?;
+        name_versions(context, &project)?;
     }
     match failures.split_first() {
         None => Ok(()),
@@ -300,6 +301,19 @@ pub fn run(context: &Context, flags: &flags::Lock) -> Result<()> {
             Err(first.clone().into())
         }
     }
+}
+
+/// The images' READMEs name what was locked. One that can't be generated is for `check` to tell.
+fn name_versions(context: &Context, project: &Project) -> Result<()> {
+    for (path, new) in readme::of_images(project) {
+        let path = context.root.join(path);
+        if let Ok(new) = new
+            && fs::read_to_string(&path).is_ok_and(|old| old != new)
+        {
+            fs::write(&path, new).with_context(|| format!("writing {}", path.display()))?;
+        }
+    }
+    Ok(())
 }
 
 /// A file that somebody made read-only is left alone: putting another in its place would need no right to write it.

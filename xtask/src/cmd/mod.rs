@@ -5,6 +5,7 @@ pub mod check;
 pub mod ci;
 pub mod claim;
 pub mod completions;
+pub mod dependabot;
 pub mod deploy;
 pub mod doctor;
 pub mod engine;
@@ -36,6 +37,7 @@ use std::{
     collections::BTreeMap,
     env,
     path::{Path, PathBuf},
+    sync::RwLock,
     thread,
 };
 
@@ -63,7 +65,13 @@ impl Context {
         let secrets = vars.process.values().filter_map(|value| userinfo(value)).collect();
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let jobs = globals.jobs.map_or(cores, usize::from);
-        Ok(Context { root, shown_root, vars, exec: Executor { ui, secrets, jobs }, globals })
+        Ok(Context {
+            root,
+            shown_root,
+            vars,
+            exec: Executor { ui, secrets, jobs, exports: RwLock::default() },
+            globals,
+        })
     }
 
     pub fn ui(&self) -> Ui {
@@ -135,8 +143,7 @@ impl Context {
         if self.globals.json {
             data_line!("{}", serde_json::to_string_pretty(&plan.steps).context("writing the plan as JSON")?);
         } else {
-            let lines: String = plan.steps.iter().map(|step| format!("{}\n", step.action)).collect();
-            data!("{lines}");
+            data!("{plan}");
         }
         Ok(true)
     }

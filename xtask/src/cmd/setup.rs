@@ -8,7 +8,10 @@ use crate::{
     flags,
     plan::{Action, EnvValue, Invocation, Plan, Probe, Step},
     project::{Environment, ImageRef, Origin},
-    tools::{self, docker},
+    tools::{
+        self,
+        docker::{self, STAND_IN},
+    },
 };
 use anyhow::Result;
 use std::{
@@ -341,6 +344,39 @@ fn external_steps(context: &Context, plan: &mut Plan) -> Result<()> {
     Ok(())
 }
 
+/// Answers where a vendor's index, or whatever its URL is of, can be reached.
+pub fn reaches(context: &Context, url: &str) -> Invocation {
+    let script = format!("import urllib.request; urllib.request.urlopen('{url}', timeout=20)");
+    let python = context.shown(Path::new(tools::FOLDER).join("poetry/bin/python")).display().to_string();
+    trusting(context, "SSL_CERT_FILE", Invocation::new(&python, ["-c", &script]))
+}
+
+/// The vendors' indexes of both files: the variable, and the URL that it has.
+pub fn indexes(context: &Context) -> Result<BTreeMap<String, String>> {
+    let mut indexes = BTreeMap::new();
+    for environment in [Environment::Dev, Environment::Ci] {
+        indexes.extend(context.project_of(environment)?.images.into_iter().flat_map(|image| image.indexes));
+    }
+    Ok(indexes)
+}
+
+/// A vendor's index that can't be reached is noted in `.env`, which plain docker compose reads, too; the images then say
+/// that they are built on a stand-in.
+fn index_steps(context: &Context, plan: &mut Plan) -> Result<()> {
+    let file = context.shown(".env").display().to_string();
+    for (name, url) in indexes(context)? {
+        if url == STAND_IN {
+            continue;
+        }
+        let reached = Probe { run: reaches(context, &url), prints: None };
+        let note = format!("# {url} was out of reach; without the next line, setup asks again.");
+        let note = format!("printf '%s\\n' '' '{note}' {name}={STAND_IN} >>{file}");
+        let note = Action::Unless(reached, shell(note));
+        plan.then(Step::new(format!("have a stand-in for {name}, unless {url} can be reached"), note));
+    }
+    Ok(())
+}
+
 /// What takes root's rights, whoever the user is.
 fn root_plan(context: &Context, machine: &Machine, tests: bool) -> Result<Plan> {
     let mut plan = Plan { summary: true, ..Plan::default() };
@@ -357,6 +393,7 @@ pub fn plan(context: &Context, tests: bool) -> Result<Plan> {
         plan.then(Step::new("let this user use the docker engine", Action::Unless(answers, admit)));
     }
     python_steps(context, &mut plan, tests);
+    index_steps(context, &mut plan)?;
     external_steps(context, &mut plan)?;
     Ok(plan)
 }

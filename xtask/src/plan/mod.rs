@@ -21,6 +21,8 @@ pub enum EnvValue {
     FromVariable(String),
     /// What stands in a file, for the same reason.
     FromFile(PathBuf),
+    /// What a command prints; nothing where it fails.
+    Printed(Box<Invocation>),
 }
 
 /// What decides whether a step is run.
@@ -92,6 +94,8 @@ pub struct Step {
 /// Steps in an order in which they can be run one by one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
+    /// Variables for every step.
+    pub exports: Vec<(String, EnvValue)>,
     pub steps: Vec<Step>,
     /// Steps that can take long: how each ended, and in what time, is told at the end.
     pub summary: bool,
@@ -143,6 +147,7 @@ impl Plan {
     }
 
     pub fn extend(&mut self, other: Plan) {
+        self.exports.extend(other.exports);
         let offset = self.steps.len();
         self.steps.extend(other.steps.into_iter().map(|mut step| {
             step.after.iter_mut().for_each(|index| *index += offset);
@@ -166,14 +171,21 @@ pub fn quote(word: &str) -> String {
     }
 }
 
+impl fmt::Display for EnvValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            EnvValue::Text(text) => f.write_str(&quote(text)),
+            EnvValue::FromFile(path) => write!(f, "\"$(cat {})\"", quote(&path.display().to_string())),
+            EnvValue::FromVariable(variable) => write!(f, "\"${variable}\""),
+            EnvValue::Printed(run) => write!(f, "\"$({run})\""),
+        }
+    }
+}
+
 impl fmt::Display for Invocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (name, value) in &self.env {
-            match value {
-                EnvValue::Text(text) => write!(f, "{name}={} ", quote(text))?,
-                EnvValue::FromFile(path) => write!(f, "{name}=\"$(cat {})\" ", quote(&path.display().to_string()))?,
-                EnvValue::FromVariable(variable) => write!(f, "{name}=\"${variable}\" ")?,
-            }
+            write!(f, "{name}={value} ")?;
         }
         f.write_str(&quote(&self.program))?;
         self.args.iter().try_for_each(|arg| write!(f, " {}", quote(arg)))
@@ -214,6 +226,13 @@ impl fmt::Display for Action {
             }
             Action::OpenDir(dir) => write!(f, "rm -rf {0} && mkdir -p {0} && chmod 777 {0}", path(dir)),
         }
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.exports.iter().try_for_each(|(name, value)| writeln!(f, "export {name}={value}"))?;
+        self.steps.iter().try_for_each(|step| writeln!(f, "{}", step.action))
     }
 }
 

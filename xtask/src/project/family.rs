@@ -34,6 +34,7 @@ pub struct VendorWheel {
     pub name: String,
     /// Without the vendor's local part.
     pub version: String,
+    pub full_version: String,
 }
 
 /// An image with its dependencies.
@@ -113,7 +114,7 @@ fn member<'a>(project: &'a Project, image: &'a Image) -> Result<Option<Member<'a
     let lock = Lockfile::parse(&path, &text)?;
     let entries = fs::read_dir(project.root.join(&image.folder).join(VENDOR_WHEELS)).into_iter().flatten().flatten();
     let mut files: Vec<String> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
-    files.retain(|name| name.ends_with(".txt") && !name.ends_with(STAND_IN));
+    files.retain(|name| !name.ends_with(STAND_IN));
     files.sort();
     let mut vendor = Vec::new();
     for name in files {
@@ -136,6 +137,7 @@ fn vendor_wheels(path: &Path, text: &str) -> Vec<VendorWheel> {
             place: format!("{}:{}", path.display(), index + 1),
             name: super::coupling::normalised(name),
             version: public.to_owned(),
+            full_version: version.to_owned(),
         })
     });
     lines.collect()

@@ -52,6 +52,11 @@ impl ImageRef {
         self.repository.rsplit('/').next().unwrap_or(&self.repository)
     }
 
+    /// Are both versions of one image?
+    pub fn is_version_of(&self, other: &ImageRef) -> bool {
+        (&self.registry, &self.repository) == (&other.registry, &other.repository)
+    }
+
     /// Is the registry on this machine? What is built on a stand-in may go nowhere else.
     pub fn is_loopback(&self) -> bool {
         let host = self.registry.rsplit_once(':').map_or(self.registry.as_str(), |(host, _)| host);

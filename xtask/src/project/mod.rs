@@ -173,37 +173,8 @@ impl Project {
                 (vec!["services".to_owned(), service.name.clone()], Fault::project(what).help(help))
             };
             let Some(build) = &service.build else {
-                if service.profiles.iter().any(|profile| profile == EXTERNAL_PROFILE) {
-                    let reference = service.image.as_deref().unwrap_or_default().parse().map_err(|why| {
-                        fault(format!("service {}: image: {why}", service.name), "name the image, with its tag")
-                    })?;
-                    externals.push((service.name.clone(), reference));
-                    continue;
-                }
-                match service.name.strip_suffix(SUITE_SUFFIX) {
-                    Some(image) if services.contains_key(image) => {
-                        let tests = service.image.as_deref().and_then(|image| image.parse::<ImageRef>().ok());
-                        if tests.is_some_and(|tests| tests.name() == image) {
-                            continue;
-                        }
-                        return Err(fault(
-                            format!("suite {} doesn't run in the image {image}", service.name),
-                            "give it the same image: as the image's own service",
-                        ));
-                    }
-                    Some(image) => {
-                        return Err(fault(
-                            format!("suite {} is for the image {image}, which is no service", service.name),
-                            "add the image's service, or remove the suite",
-                        ));
-                    }
-                    None => {
-                        return Err(fault(
-                            format!("service {} has no build:, and is no suite", service.name),
-                            "give it a build: with its folder under images/ as context",
-                        ));
-                    }
-                }
+                externals.extend(without_build(service, &services).map_err(|(what, help)| fault(what, help))?);
+                continue;
             };
             let name: ImageName =
                 service.name.parse().map_err(|why| fault(why, "rename the service and its folder"))?;
@@ -365,6 +336,40 @@ impl Project {
             .help("set TARGET_BUILD_STAGE (or --target-build-stage) to one of them")),
             _ => Ok(parsed),
         }
+    }
+}
+
+/// What a service is that builds nothing: somebody else's image, or a suite.
+fn without_build(
+    service: &Service,
+    services: &HashMap<&str, &Service>,
+) -> Result<Option<(String, ImageRef)>, (String, &'static str)> {
+    let name = &service.name;
+    if service.profiles.iter().any(|profile| profile == EXTERNAL_PROFILE) {
+        let reference = service.image.as_deref().unwrap_or_default().parse();
+        let reference =
+            reference.map_err(|why| (format!("service {name}: image: {why}"), "name the image, with its tag"))?;
+        return Ok(Some((name.clone(), reference)));
+    }
+    let Some(image) = name.strip_suffix(SUITE_SUFFIX) else {
+        return Err((
+            format!("service {name} has no build:, and is no suite"),
+            "give it a build: with its folder under images/ as context",
+        ));
+    };
+    if !services.contains_key(image) {
+        return Err((
+            format!("suite {name} is for the image {image}, which is no service"),
+            "add the image's service, or remove the suite",
+        ));
+    }
+    let runs = service.image.as_deref().and_then(|image| image.parse::<ImageRef>().ok());
+    match runs {
+        Some(reference) if reference.name() == image => Ok(None),
+        _ => Err((
+            format!("suite {name} doesn't run in the image {image}"),
+            "give it the same image: as the image's own service",
+        )),
     }
 }
 

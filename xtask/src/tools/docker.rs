@@ -4,11 +4,23 @@ use crate::{
     plan::{EnvValue, Invocation, Probe},
     project::{ImageName, ImageRef},
 };
+use std::collections::BTreeMap;
 
 /// The label that a `development` stage bears, and everything built on one inherits.
 pub const STAGE_LABEL: &str = "core-images.stage";
 /// The label that a stand-in for an external image bears, and everything built on one inherits.
 pub const STAND_IN_LABEL: &str = "core-images.stand-in";
+/// Begins the label with a vendor's index that wheels came from, and everything built on those inherits.
+const INDEX_LABEL: &str = "core-images.index.";
+/// Takes an index's place where it can't be reached.
+pub const STAND_IN: &str = "stand-in";
+
+/// What is, or is built on, a stand-in, by an image's labels: for which external images, or vendors' indexes.
+pub fn stand_ins(labels: &BTreeMap<String, String>) -> Vec<&str> {
+    let image = labels.get(STAND_IN_LABEL).filter(|image| !image.is_empty()).map(String::as_str);
+    let indexes = labels.iter().filter(|(_, value)| *value == STAND_IN);
+    image.into_iter().chain(indexes.filter_map(|(label, _)| label.strip_prefix(INDEX_LABEL))).collect()
+}
 
 /// docker compose with one of our files.
 #[derive(Debug, Clone)]
@@ -27,9 +39,16 @@ impl Compose {
         Invocation { env: env.collect(), ..call }
     }
 
-    pub fn build(&self, image: &ImageName, cache: bool) -> Invocation {
+    /// Builds an image, which bears what it stands on as its labels.
+    pub fn build(&self, image: &ImageName, base: Option<&ImageRef>, cache: bool) -> Invocation {
         let options: &[&str] = if cache { &[] } else { &["--no-cache"] };
-        self.call(&[&["build"], options, &[image.as_str()]].concat())
+        let call = self.call(&[&["build"], options, &[image.as_str()]].concat());
+        match base {
+            None => call,
+            Some(base) => call
+                .env("OCI_BASE_NAME", EnvValue::Text(base.to_string()))
+                .env("OCI_BASE_DIGEST", EnvValue::Printed(Box::new(digest(base)))),
+        }
     }
 
     pub fn push(&self, image: &ImageName) -> Invocation {
@@ -76,6 +95,16 @@ pub fn remove_container(name: &str) -> Invocation {
     Invocation::new("docker", ["rm", "--force", "--volumes", name])
 }
 
+pub fn remove_images(images: &[ImageRef]) -> Invocation {
+    let references = images.iter().map(ToString::to_string);
+    Invocation::new("docker", ["image", "rm", "--force"].map(str::to_owned).into_iter().chain(references))
+}
+
+/// Forgets what was built longest ago, until the cache takes no more than this.
+pub fn prune_cache(keep: &str) -> Invocation {
+    Invocation::new("docker", ["builder", "prune", "--force", "--keep-storage", keep])
+}
+
 /// Answers only where the engine does.
 pub fn engine_version() -> Invocation {
     Invocation::new("docker", ["version", "--format", "{{.Server.Version}}"])
@@ -100,6 +129,12 @@ pub fn is_present_at(image: &ImageRef, stage: Option<&str>) -> Probe {
     let run = Invocation::new("docker", ["image", "inspect", "--format", &format, &image.to_string()]);
     // Only development stages bear the label.
     Probe { run, prints: Some(stage.filter(|stage| *stage == "development").unwrap_or_default().to_owned()) }
+}
+
+/// The digest that a registry gave the image, else, for one that was only built here, its id.
+fn digest(image: &ImageRef) -> Invocation {
+    let format = r#"{{if .RepoDigests}}{{index (split (index .RepoDigests 0) "@") 1}}{{else}}{{.Id}}{{end}}"#;
+    Invocation::new("docker", ["image", "inspect", "--format", format, &image.to_string()])
 }
 
 pub fn image_id(image: &ImageRef) -> Invocation {

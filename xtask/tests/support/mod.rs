@@ -60,7 +60,7 @@ pub fn new_lock() -> String {
 pub fn compose(images: &[Image], stage: &str) -> String {
     let registry = "${REGISTRY:-${AWS_ACCOUNT_ID:-690763002009}.dkr.ecr.${AWS_REGION:-us-east-1}.amazonaws.com}";
     let mut text = "name: core-images\nx-image: &image\n  platform: ${PLATFORM:-linux/amd64}\n\
-         services:\n  build-tools:\n    profiles: [tools]\n    image: core-images/build-tools:latest\n    \
+         services:\n  debian:\n    profiles: [external]\n    image: debian:trixie-slim\n\n  build-tools:\n    profiles: [tools]\n    image: core-images/build-tools:latest\n    \
          build:\n      context: ./images/build-tools\n      args:\n        DEBIAN_IMAGE: debian:trixie-slim\n"
         .to_owned();
     for Image { name, base, port, suite, .. } in images {

@@ -1,0 +1,131 @@
+//! The whole family as it was built: what every image promises, whatever its name.
+//!
+//! Needs the engine, and all images built for production at the tag that `IMAGE_TAG` names, as `cargo xtask ci` has them:
+//! ENVIRONMENT=ci IMAGE_TAG=ci cargo xtask build --all && IMAGE_TAG=ci cargo test --test family -- --ignored
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use serde_json::Value;
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+    thread,
+    time::{Duration, Instant},
+};
+
+/// Longer than anything here takes, so that a hang fails.
+const LIMIT: Duration = Duration::from_secs(120);
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+fn tag() -> String {
+    env::var("IMAGE_TAG").unwrap_or_else(|_| "ci".to_owned())
+}
+
+fn says(program: &str, args: &[&str]) -> Output {
+    Command::new(program).args(args).current_dir(root()).output().unwrap()
+}
+
+fn docker(args: &[&str]) -> String {
+    let output = says("docker", args);
+    assert!(output.status.success(), "docker {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// The images: name and reference. Each must be in the engine.
+fn family() -> Vec<(String, String)> {
+    let mut list = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    let list = list.args(["list", "--json"]).current_dir(root()).env("ENVIRONMENT", "ci").env("IMAGE_TAG", tag());
+    let list: Value = serde_json::from_slice(&list.output().unwrap().stdout).unwrap();
+    let rows = list.as_array().unwrap().iter().map(|row| {
+        let text = |key: &str| row[key].as_str().unwrap().to_owned();
+        assert!(!row["local"].is_null(), "{} isn't built: see the head of this file", text("reference"));
+        (text("name"), text("reference"))
+    });
+    let family: Vec<_> = rows.collect();
+    assert!(family.len() >= 12);
+    family
+}
+
+/// Removes a container, or an image, however the test ends.
+struct Gone<'a>(&'a [&'a str], String);
+
+impl Drop for Gone<'_> {
+    fn drop(&mut self) {
+        let _ = Command::new("docker").args(self.0).arg(&self.1).output();
+    }
+}
+
+#[test]
+#[ignore = "needs all images built: cargo xtask ci"]
+fn every_image_says_where_it_comes_from() {
+    let commit = says("git", &["rev-parse", "HEAD"]);
+    let commit = String::from_utf8(commit.stdout).unwrap();
+    for (name, reference) in family() {
+        let labels: Value =
+            serde_json::from_str(&docker(&["image", "inspect", "--format", "{{json .Config.Labels}}", &reference]))
+                .unwrap();
+        let label =
+            |key: &str| labels[format!("org.opencontainers.image.{key}")].as_str().unwrap_or_default().to_owned();
+        // A tree with changes says so behind the commit.
+        assert!(!commit.is_empty() && label("revision").starts_with(commit.trim()), "{name}: {labels}");
+        assert!(label("created").starts_with("20"), "{name}: {labels}");
+        assert!(labels.get("org.opencontainers.image.source").is_some(), "{name}: {labels}");
+        let base = label("base.name");
+        let format = "{{.Id}} {{json .RepoDigests}}";
+        let known = docker(&["image", "inspect", "--format", format, &base]);
+        let digest = label("base.digest");
+        assert!(digest.starts_with("sha256:") && known.contains(&digest), "{name} on {base}: {digest}, not of {known}");
+    }
+}
+
+#[test]
+#[ignore = "needs all images built: cargo xtask ci"]
+fn every_image_runs_as_a_number_and_ends_by_itself_when_told() {
+    for (name, reference) in family() {
+        assert_eq!(docker(&["image", "inspect", "--format", "{{.Config.User}}", &reference]), "1000", "{name}");
+        // With an open standard input, for an image whose command is a prompt.
+        let container = docker(&["run", "--detach", "--interactive", &reference]);
+        let _gone = Gone(&["rm", "--force", "--volumes"], container.clone());
+        let state = |format: &str| docker(&["inspect", "--format", format, &container]);
+        let start = Instant::now();
+        // Up, or, where there is nothing to ask for that, some seconds old.
+        while state("{{with .State.Health}}{{.Status}}{{end}}") != "healthy" {
+            assert_eq!(state("{{.State.Status}}"), "running", "{name}: {}", docker(&["logs", &container]));
+            assert!(start.elapsed() < LIMIT, "{name} doesn't become healthy");
+            if state("{{.State.Health}}") == "<nil>" && start.elapsed() > Duration::from_secs(3) {
+                break;
+            }
+            thread::sleep(Duration::from_millis(200));
+        }
+        docker(&["stop", "--time", "10", &container]);
+        // 137: the engine had to kill it.
+        assert_ne!(state("{{.State.ExitCode}}"), "137", "{name}");
+    }
+}
+
+#[test]
+#[ignore = "needs all images built: cargo xtask ci"]
+fn every_example_builds_on_its_image_and_works() {
+    for (name, reference) in family() {
+        let example = root().join("images").join(&name).join("example");
+        let registry = reference.rsplit_once('/').unwrap().0;
+        let image = format!("example-of-{name}:{}", std::process::id());
+        let _gone = Gone(&["image", "rm", "--force"], image.clone());
+        let (registry, tag) = (format!("REGISTRY={registry}"), format!("BASE_IMAGE_TAG={}", tag()));
+        let folder = example.display().to_string();
+        // As the compose files lend them to builds.
+        let bundle = env::var("SSL_CERT_FILE").unwrap_or_else(|_| "/etc/ssl/certs/ca-certificates.crt".to_owned());
+        let bundle = format!("id=ca-bundle,src={bundle}");
+        let secrets = ["--secret", &bundle, "--secret", "id=pip-index-url,env=PIP_INDEX_URL"];
+        docker(
+            &[&["build", "--tag", &image, "--build-arg", &registry, "--build-arg", &tag], &secrets[..], &[&folder]]
+                .concat(),
+        );
+        let mount = format!("{folder}:/example:ro");
+        docker(&["run", "--rm", "--network", "none", "--volume", &mount, &image, "python", "/example/check.py"]);
+    }
+}
