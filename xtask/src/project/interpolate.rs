@@ -95,11 +95,11 @@ fn substitute(inside: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Result<S
 
 /// The name at the start of `text`, and what follows it.
 fn split_name(text: &str) -> (&str, &str) {
-    let end = text
-        .char_indices()
-        .find(|&(i, c)| !(c == '_' || c.is_ascii_alphabetic() || (i > 0 && c.is_ascii_digit())))
-        .map_or(text.len(), |(i, _)| i);
-    text.split_at(end)
+    let word = |byte: &u8| matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_');
+    match text.bytes().next() {
+        Some(b'0'..=b'9') => ("", text),
+        _ => text.split_at(text.as_bytes().iter().take_while(|byte| word(byte)).count()),
+    }
 }
 
 /// The index of the brace that closes a `${` just passed; `${` inside opens one more, a lone `{` doesn't.

@@ -282,7 +282,11 @@ impl Project {
     }
 
     pub fn image(&self, name: &ImageName) -> Result<&Image, Fault> {
-        self.index.get(name).map(|&i| &self.images[i]).ok_or_else(|| self.unknown(name.as_str()))
+        self.position(name).map(|i| &self.images[i])
+    }
+
+    fn position(&self, name: &ImageName) -> Result<usize, Fault> {
+        self.index.get(name).copied().ok_or_else(|| self.unknown(name.as_str()))
     }
 
     /// What an image is built from, less the helpers.
@@ -302,8 +306,7 @@ impl Project {
                 let name = pattern
                     .parse()
                     .map_err(|why: String| Fault::usage(why).help("`cargo xtask list` shows the images"))?;
-                self.image(&name)?;
-                wanted[self.index[&name]] = true;
+                wanted[self.position(&name)?] = true;
                 continue;
             }
             let before = wanted.iter().filter(|w| **w).count();
