@@ -8,6 +8,7 @@ mod error;
 mod exec;
 mod flags;
 mod interrupt;
+mod parallel;
 mod plan;
 mod project;
 mod tools;

@@ -4,7 +4,7 @@
 //! `include` would move that out of sight, and are refused.
 
 use super::vars::Vars;
-use crate::error::Fault;
+use crate::{error::Fault, parallel};
 use serde::de::{
     Deserialize, Deserializer, EnumAccess, Error as _, MapAccess, SeqAccess, VariantAccess as _, Visitor,
     value::MapDeserializer,
@@ -129,6 +129,9 @@ impl<'de> Visitor<'de> for NodeVisitor {
 }
 
 fn repeated(map: &[(String, Node)]) -> Option<&str> {
+    if map.len() < 2 {
+        return None;
+    }
     let mut keys: Vec<&str> = map.iter().map(|(key, _)| key.as_str()).collect();
     keys.sort_unstable();
     keys.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0])
@@ -179,14 +182,14 @@ impl ComposeFile {
         let Some(Node::Map(services)) = services else {
             return Err(Fault::project(format!("reading {file}: no mapping `services:`")));
         };
-        let services = services.into_iter().map(|(name, service)| parse_service(path, text, name, service, vars));
-        Ok(ComposeFile { services: services.collect::<Result<_, _>>()? })
+        let services = parallel::map(&services, |(name, service)| parse_service(path, text, name, service, vars));
+        Ok(ComposeFile { services: services.into_iter().collect::<Result<_, _>>()? })
     }
 }
 
-fn parse_service(path: &Path, text: &str, name: String, service: Node, vars: &Vars) -> Result<Service, Fault> {
+fn parse_service(path: &Path, text: &str, name: &str, service: &Node, vars: &Vars) -> Result<Service, Fault> {
     let line = |key: &str| {
-        let keys = ["services", name.as_str(), key];
+        let keys = ["services", name, key];
         line_of(text, if key.is_empty() { &keys[..2] } else { &keys[..] })
     };
     // Where in the service, and what is wrong there.
@@ -214,18 +217,18 @@ fn parse_service(path: &Path, text: &str, name: String, service: Node, vars: &Va
             "extends" => return Err(refused(path, line("extends"), "extends")),
             _ => Ok(()),
         };
-        read.map_err(|what| fault(&key, what))?;
+        read.map_err(|what| fault(key, what))?;
     }
-    Ok(Service { name, image, build, profiles, ports, about })
+    Ok(Service { name: name.to_owned(), image, build, profiles, ports, about })
 }
 
-fn read_about(node: Node) -> Result<About, String> {
+fn read_about(node: &Node) -> Result<About, String> {
     let Node::Map(keys) = node else { return Err("a mapping is wanted".to_owned()) };
-    let plain = |(key, node)| match node {
-        Node::Text(text) => Ok((key, text)),
+    let plain = |(key, node): &(String, Node)| match node {
+        Node::Text(text) => Ok((key.clone(), text.clone())),
         _ => Err(format!("{key}: {PLAIN}")),
     };
-    let keys = keys.into_iter().map(plain).collect::<Result<Vec<_>, _>>()?;
+    let keys = keys.iter().map(plain).collect::<Result<Vec<_>, _>>()?;
     let about = About::deserialize(MapDeserializer::new(keys.into_iter()));
     about.map_err(|e: serde::de::value::Error| e.to_string())
 }
@@ -238,30 +241,32 @@ struct Reader<'a> {
 const PLAIN: &str = "a plain value is wanted";
 
 impl Reader<'_> {
-    fn text(&self, node: Node) -> Result<String, String> {
+    fn text(&self, node: &Node) -> Result<String, String> {
         let Node::Text(text) = node else { return Err(PLAIN.to_owned()) };
-        if text.contains('$') { self.vars.interpolate(&text).map_err(|e| e.to_string()) } else { Ok(text) }
+        self.vars.interpolate(text).map_err(|e| e.to_string())
     }
 
-    fn list(&self, node: Node) -> Result<Vec<String>, String> {
+    fn list(&self, node: &Node) -> Result<Vec<String>, String> {
         let Node::List(items) = node else { return Err("a list is wanted".to_owned()) };
-        items.into_iter().map(|item| self.text(item)).collect()
+        items.iter().map(|item| self.text(item)).collect()
     }
 
     /// The ports inside the container, from their short form or their long one.
-    fn ports(&self, node: Node) -> Result<Vec<u16>, String> {
+    fn ports(&self, node: &Node) -> Result<Vec<u16>, String> {
         let Node::List(items) = node else { return Err("a list is wanted".to_owned()) };
-        let short = |item| match item {
-            Node::Map(keys) => keys.into_iter().find(|(key, _)| key == "target").ok_or(PLAIN).map(|(_, target)| target),
-            short => Ok(short),
+        let port = |item: &Node| {
+            let target = match item {
+                Node::Map(keys) => keys.iter().find(|(key, _)| key == "target").map(|(_, target)| target),
+                _ => None,
+            };
+            container_port(&self.text(target.unwrap_or(item))?)
         };
-        items.into_iter().map(|item| container_port(&self.text(short(item)?)?)).collect()
+        items.iter().map(port).collect()
     }
 
-    fn build(&self, node: Node) -> Result<Build, String> {
-        let keys = match node {
-            Node::Map(keys) => keys,
-            context => vec![("context".to_owned(), context)],
+    fn build(&self, node: &Node) -> Result<Build, String> {
+        let Node::Map(keys) = node else {
+            return Ok(Build { context: self.text(node)?, dockerfile: None, target: None, args: BTreeMap::new() });
         };
         let (mut context, mut dockerfile, mut target, mut args) = (None, None, None, BTreeMap::new());
         for (key, node) in keys {
@@ -276,12 +281,12 @@ impl Reader<'_> {
         Ok(Build { context: context.ok_or("no context:")?, dockerfile, target, args })
     }
 
-    fn args(&self, node: Node) -> Result<BTreeMap<String, String>, String> {
+    fn args(&self, node: &Node) -> Result<BTreeMap<String, String>, String> {
         let mut args = BTreeMap::new();
         match node {
             Node::Map(keys) => {
                 for (key, node) in keys {
-                    args.insert(key, self.text(node)?);
+                    args.insert(key.clone(), self.text(node)?);
                 }
             }
             list => {
@@ -363,6 +368,20 @@ mod tests {
     }
 
     #[test]
+    fn anchors_merges_and_plain_values_are_what_yaml_says() {
+        let file = parse(
+            "x-one: &one {image: r.io/one:1, profiles: [p]}\nx-two: &two {<<: *one, image: 'r.io/two:1'}\n\
+             x-args: &args {A: 1.10, B: 0x10, C: true}\nservices:\n  a:\n    <<: [*two, *one]\n    healthcheck: !reset null\n    \
+             build:\n      context: .\n      args: {<<: *args, C: no, D: , E: 007}\n",
+        )
+        .unwrap();
+        let a = &file.services[0];
+        assert_eq!((a.image.as_deref(), a.profiles.as_slice()), (Some("r.io/two:1"), ["p".to_owned()].as_slice()));
+        let args = [("A", "1.1"), ("B", "16"), ("C", "no"), ("D", ""), ("E", "007")];
+        assert_eq!(a.build.as_ref().unwrap().args, args.map(|(k, v)| (k.to_owned(), v.to_owned())).into());
+    }
+
+    #[test]
     fn names_file_and_line() {
         for (text, expected) in [
             ("services:\n  a: {\n", "docker-compose.dev.yaml:"),
@@ -376,6 +395,9 @@ mod tests {
                 "docker-compose.dev.yaml:3: service a: x-core-images: unknown field `descriptoin`",
             ),
             ("include: [x]\nservices: {}\n", "docker-compose.dev.yaml:1: `include`"),
+            ("services:\n  a:\n    image: b\n    image: c\n", "docker-compose.dev.yaml:3:5: services.a: the key image"),
+            ("services:\n  a:\n    <<: b\n", "docker-compose.dev.yaml:3:5: services.a: merging `<<`: a mapping"),
+            ("services:\n  a:\n    image: !x b\n", "docker-compose.dev.yaml:3: service a: image: a plain value"),
             ("[]", "no mapping"),
             ("services: []", "no mapping `services:`"),
         ] {

@@ -93,6 +93,7 @@ fn instructions(text: &str) -> Vec<(usize, String)> {
 
 /// The word that ends the here-document which a line begins; bash's `<<<` and a shift (`1 << 3`) begin none.
 fn here_document(line: &str) -> Option<String> {
+    line.find('<')?; // most lines: a search for two characters costs far more
     line.match_indices("<<").find_map(|(at, _)| {
         let after = &line[at + 2..];
         let mark = after.strip_prefix('-').unwrap_or(after).trim_start_matches(['"', '\'']);

@@ -37,12 +37,7 @@ impl Project {
     }
 
     /// Depth first, on a stack of our own: a generated family may be deeper than the thread's stack.
-    fn visit<'a>(
-        &'a self,
-        start: usize,
-        seen: &mut [Seen],
-        order: &mut Vec<&'a Image>,
-    ) -> Result<(), Fault> {
+    fn visit<'a>(&'a self, start: usize, seen: &mut [Seen], order: &mut Vec<&'a Image>) -> Result<(), Fault> {
         if seen[start] == Seen::Whole {
             return Ok(());
         }

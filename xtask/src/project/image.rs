@@ -57,6 +57,11 @@ impl ImageRef {
         self.repository.rsplit('/').next().unwrap_or(&self.repository)
     }
 
+    /// Are both versions of one image?
+    pub fn is_version_of(&self, other: &ImageRef) -> bool {
+        (&self.registry, &self.repository) == (&other.registry, &other.repository)
+    }
+
     /// Is the registry on this machine? What is built on a stand-in may go nowhere else.
     pub fn is_loopback(&self) -> bool {
         let host = self.registry.rsplit_once(':').map_or(self.registry.as_str(), |(host, _)| host);
@@ -123,9 +128,7 @@ pub fn check_registry(registry: &str) -> Result<(), String> {
     let name_ok = name == "[::1]"
         || (!name.is_empty()
             && name.split('.').all(|label| {
-                !label.is_empty()
-                    && !label.starts_with('-')
-                    && !label.ends_with('-')
+                !matches!(label.as_bytes(), [] | [b'-', ..] | [.., b'-'])
                     && label.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-'))
             }));
     let port_ok = port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
