@@ -1,7 +1,6 @@
 //! Every flag; the doc comments are the help.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use clap_complete::engine::ArgValueCandidates;
 use std::{collections::BTreeMap, path::PathBuf};
 
 /// Locks, builds, validates and publishes the core-images family.
@@ -65,6 +64,9 @@ pub enum Command {
     ///
     /// For example in ~/.bashrc: source <(cargo xtask completions bash)
     Completions { shell: Shell },
+    /// Print what can stand for the last of these words: what a completion script asks
+    #[command(hide = true)]
+    Complete { words: Vec<String> },
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -78,7 +80,7 @@ pub enum Shell {
 #[derive(Debug, Args)]
 pub struct Images {
     /// Names, or globs such as 'kubeflow-*'
-    #[arg(value_name = "IMAGE", required_unless_present = "all", add = ArgValueCandidates::new(crate::cmd::completions::candidates))]
+    #[arg(value_name = "IMAGE", required_unless_present = "all")]
     pub images: Vec<String>,
     /// Every image of the family
     #[arg(long, conflicts_with = "images")]
@@ -134,7 +136,6 @@ pub struct Deploy {
 
 #[derive(Debug, Args)]
 pub struct Start {
-    #[arg(add = ArgValueCandidates::new(crate::cmd::completions::candidates))]
     pub image: String,
 }
 

@@ -8,11 +8,12 @@ mod error;
 mod exec;
 mod flags;
 mod interrupt;
+mod parallel;
 mod plan;
 mod project;
 mod tools;
 
-use clap::{CommandFactory as _, Parser as _};
+use clap::Parser as _;
 use cmd::Context;
 use error::{Fault, Kind};
 use flags::{Cli, Command};
@@ -20,8 +21,6 @@ use std::process::ExitCode;
 use ui::{Style, Ui};
 
 fn main() -> ExitCode {
-    // A shell that asks for completions sets a variable; the answer ends the process.
-    clap_complete::CompleteEnv::with_factory(Cli::command).bin("xtask").complete();
     let cli = Cli::parse();
     let ui = Ui::detect();
     match run(cli, ui) {
@@ -57,6 +56,7 @@ fn run(cli: Cli, ui: Ui) -> anyhow::Result<()> {
         Command::Ci(flags) => cmd::ci::run(&context, &flags),
         Command::Couple(flags) => exec::couple(&flags.base, &flags.pyproject),
         Command::Completions { shell } => cmd::completions::run(shell),
+        Command::Complete { words } => cmd::completions::answer(&context, &words),
     };
     match interrupt::interrupted() {
         true => done.and(Err(Fault::new(Kind::Interrupted, "interrupted").into())),

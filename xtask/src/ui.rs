@@ -6,12 +6,12 @@ use std::{
     time::Duration,
 };
 
-/// Writes to standard output, as `print!` does, but for a reader that has gone (`cargo xtask list | head -1`), which is
-/// nobody's fault.
+/// Writes to standard output, as `print!` does, but all at once rather than line by line, and for a reader that has gone
+/// (`cargo xtask list | head -1`), which is nobody's fault.
 macro_rules! data {
     ($($what:tt)*) => {{
         use std::io::Write as _;
-        let _ = std::io::stdout().lock().write_fmt(format_args!($($what)*));
+        let _ = std::io::stdout().lock().write_all(format!($($what)*).as_bytes());
     }};
 }
 

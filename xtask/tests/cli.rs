@@ -1040,15 +1040,29 @@ fn a_plan_as_json_holds_the_lines_that_are_printed() {
 fn completions_offer_the_images_without_any_tool() {
     let repo = Repo::new();
     let complete = |words: &[&str]| {
-        repo.xtask(&[&["--", "xtask"], words].concat()).env("COMPLETE", "fish").run().succeeds().stdout
+        let ran = repo.run(&[&["complete", "--"], words].concat()).succeeds();
+        assert_eq!(ran.stderr, "");
+        ran.stdout
+    };
+    let words = |words: &[&str]| -> Vec<String> {
+        complete(words).lines().map(|line| line.split('\t').next().unwrap().to_owned()).collect()
     };
     let offered = complete(&["build", "kube"]);
-    let names: Vec<&str> = offered.lines().filter_map(|line| line.split('\t').next()).collect();
-    assert_eq!(names, ["kubeflow-a", "kubeflow-b"]);
+    assert_eq!(words(&["build", "kube"]), ["kubeflow-a", "kubeflow-b"]);
     assert!(offered.contains("The kubeflow-a image"), "{offered}");
     for verb in ["lock", "deploy", "start", "stop", "validate"] {
         assert!(complete(&[verb, "py"]).starts_with("python-base"), "{verb}");
     }
+    assert_eq!(words(&["va"]), ["validate"]);
+    assert!(complete(&["va"]).contains("Run the images' suites"));
+    assert!(words(&[""]).iter().all(|verb| !verb.starts_with('-') && !["couple", "complete"].contains(&verb.as_str())));
+    assert_eq!(words(&["--json", "build", "python-base", "--with"]), ["--with-dependents"]);
+    assert_eq!(words(&["build", "--image-"]), ["--image-tag"], "a flag of every verb");
+    assert_eq!(words(&["graph", "--format", ""]), ["text", "mermaid", "dot", "json"]);
+    assert_eq!(words(&["completions", ""]), ["bash", "zsh", "fish"]);
+    assert_eq!(words(&["build", "--image-tag", ""]), [""; 0], "any value");
+    assert_eq!(words(&["build", "-j", "py"]), [""; 0]);
+    assert_eq!(words(&["lock", "--update", "py"]), ["python-base"], "its values follow a =");
     repo.write("docker-compose.dev.yaml", "services: [");
     assert_eq!(complete(&["build", "kube"]), "");
     for shell in ["bash", "zsh", "fish"] {

@@ -26,8 +26,9 @@ pub fn plan(project: &Project, compose: &Compose, wanted: &[ImageName], anew: An
     let mut plan = Plan { exports: provenance(project), ..Plan::default() };
     let mut index = HashMap::new();
     let named: HashSet<&ImageName> = wanted.iter().collect();
-    for image in project.with_bases(wanted)? {
-        project.dockerfile(image)?;
+    let images = project.with_bases(wanted)?;
+    project.hold_stages(&images)?;
+    for image in images {
         let named = named.contains(&image.name);
         let base = project.standing_on(image).next().filter(|_| !image.helper);
         let build = compose.build(&image.name, base, cache || image.helper && !named);

@@ -26,19 +26,21 @@ impl Dockerfile {
     pub fn parse(text: &str) -> Dockerfile {
         let mut parsed = Dockerfile::default();
         for (line, instruction) in instructions(text) {
-            let mut words = instruction.split_whitespace();
-            let keyword = words.next().unwrap_or_default().to_ascii_uppercase();
-            let words: Vec<&str> = words.collect();
+            let (keyword, rest) = instruction.split_once([' ', '\t']).unwrap_or((&instruction, ""));
+            let keyword = keyword.to_ascii_uppercase();
+            if !matches!(keyword.as_str(), "FROM" | "COPY" | "ADD" | "RUN") {
+                continue;
+            }
+            let words: Vec<&str> = rest.split_ascii_whitespace().collect();
             let named: Vec<&str> = match keyword.as_str() {
                 "FROM" => words.iter().copied().filter(|word| !word.starts_with("--")).take(1).collect(),
                 "COPY" | "ADD" => words.iter().filter_map(|word| word.strip_prefix("--from=")).collect(),
-                "RUN" => words
+                _ => words
                     .iter()
                     .filter_map(|word| word.strip_prefix("--mount="))
                     .flat_map(|mount| mount.split(','))
                     .filter_map(|option| option.strip_prefix("from="))
                     .collect(),
-                _ => continue,
             };
             for image in named {
                 let is_stage = parsed.stages.iter().any(|stage| stage == image);
@@ -91,6 +93,7 @@ fn instructions(text: &str) -> Vec<(usize, String)> {
 
 /// The word that ends the here-document which a line begins; bash's `<<<` and a shift (`1 << 3`) begin none.
 fn here_document(line: &str) -> Option<String> {
+    line.find('<')?; // most lines: a search for two characters costs far more
     line.match_indices("<<").find_map(|(at, _)| {
         let after = &line[at + 2..];
         let mark = after.strip_prefix('-').unwrap_or(after).trim_start_matches(['"', '\'']);

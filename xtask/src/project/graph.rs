@@ -2,7 +2,15 @@
 
 use super::{Image, ImageName, Origin, Project};
 use crate::error::Fault;
-use std::collections::BTreeMap;
+
+/// How far the way through the graph has come with an image.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Seen {
+    Not,
+    /// Its bases are being looked at.
+    Begun,
+    Whole,
+}
 
 impl Image {
     /// The images of the family that this one is built from, at the very tag that is being built.
@@ -21,50 +29,44 @@ impl Project {
     /// A cycle, with its path.
     pub fn with_bases(&self, wanted: &[ImageName]) -> Result<Vec<&Image>, Fault> {
         let mut order = Vec::new();
-        let mut state = BTreeMap::new();
+        let mut seen = vec![Seen::Not; self.images.len()];
         for name in wanted {
-            self.visit(name, &mut state, &mut order)?;
+            self.visit(self.position(name)?, &mut seen, &mut order)?;
         }
         Ok(order)
     }
 
     /// Depth first, on a stack of our own: a generated family may be deeper than the thread's stack.
-    fn visit<'a>(
-        &'a self,
-        start: &ImageName,
-        done: &mut BTreeMap<&'a ImageName, bool>,
-        order: &mut Vec<&'a Image>,
-    ) -> Result<(), Fault> {
-        let image = self.image(start)?;
-        if done.contains_key(&image.name) {
+    fn visit<'a>(&'a self, start: usize, seen: &mut [Seen], order: &mut Vec<&'a Image>) -> Result<(), Fault> {
+        if seen[start] == Seen::Whole {
             return Ok(());
         }
-        done.insert(&image.name, false);
-        let mut path = vec![(image, image.family_bases())];
+        seen[start] = Seen::Begun;
+        let mut path = vec![(start, self.images[start].family_bases())];
         while let Some((image, bases)) = path.last_mut() {
             let Some(base) = bases.next() else {
-                done.insert(&image.name, true);
-                order.push(image);
+                seen[*image] = Seen::Whole;
+                order.push(&self.images[*image]);
                 path.pop();
                 continue;
             };
-            let base = self.image(base)?;
-            match done.get(&base.name) {
-                Some(true) => {}
-                Some(false) => {
-                    let names = path.iter().map(|(image, _)| image.name.as_str());
-                    let cycle: Vec<&str> = names.skip_while(|name| *name != base.name.as_str()).collect();
+            let base = self.position(base)?;
+            match seen[base] {
+                Seen::Whole => {}
+                Seen::Begun => {
+                    let images = path.iter().map(|(image, _)| *image).skip_while(|image| *image != base);
+                    let cycle: Vec<&str> = images.map(|image| self.images[image].name.as_str()).collect();
                     return Err(Fault::project(format!(
                         "{}: base images go round in a circle: {} → {}",
                         self.file(),
                         cycle.join(" → "),
-                        base.name
+                        self.images[base].name
                     ))
                     .help("change one of these images' build arguments so that the circle opens"));
                 }
-                None => {
-                    done.insert(&base.name, false);
-                    path.push((base, base.family_bases()));
+                Seen::Not => {
+                    seen[base] = Seen::Begun;
+                    path.push((base, self.images[base].family_bases()));
                 }
             }
         }

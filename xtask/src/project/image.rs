@@ -17,17 +17,22 @@ impl FromStr for ImageName {
 
     /// The path component of the distribution specification's repository names, so that a name is no path.
     fn from_str(name: &str) -> Result<ImageName, String> {
-        let alphanumeric = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-        let valid = name.starts_with(alphanumeric)
-            && name.ends_with(alphanumeric)
-            && name.chars().all(|c| alphanumeric(c) || matches!(c, '-' | '_' | '.'))
-            && !name.contains("..");
-        if valid {
+        if is_name(name) {
             Ok(ImageName(name.to_owned()))
         } else {
             Err(format!("'{name}' is no image name: lower-case letters, digits and inner '-', '_', '.' only"))
         }
     }
+}
+
+/// In bytes, as all rules below: a debug build is what people run, and it is slow with `char`s.
+fn is_name(name: &str) -> bool {
+    let alphanumeric = |byte: Option<&u8>| matches!(byte, Some(b'a'..=b'z' | b'0'..=b'9'));
+    let bytes = name.as_bytes();
+    alphanumeric(bytes.first())
+        && alphanumeric(bytes.last())
+        && bytes.iter().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.'))
+        && !bytes.windows(2).any(|pair| pair == b"..")
 }
 
 impl fmt::Display for ImageName {
@@ -81,7 +86,7 @@ impl FromStr for ImageRef {
             Some((host, path)) if host.contains(['.', ':']) || host == "localhost" => (host, path),
             _ => ("", name),
         };
-        if repository.is_empty() || repository.split('/').any(|part| part.parse::<ImageName>().is_err()) {
+        if !repository.split('/').all(is_name) {
             return Err(format!("'{text}' is no image reference: '{repository}' is no repository"));
         }
         check_tag(tag).map_err(|why| format!("'{text}' is no image reference: {why}"))?;
@@ -104,8 +109,9 @@ impl fmt::Display for ImageRef {
 
 /// A tag as the distribution specification has it.
 pub fn check_tag(tag: &str) -> Result<(), String> {
-    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    if tag.len() <= 128 && tag.starts_with(word) && tag.chars().all(|c| word(c) || c == '.' || c == '-') {
+    let bytes = tag.as_bytes();
+    let word = |byte: &u8| matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'.' | b'-');
+    if matches!(bytes.len(), 1..=128) && !matches!(bytes[0], b'.' | b'-') && bytes.iter().all(word) {
         Ok(())
     } else {
         Err(format!("'{tag}' is no tag: up to 128 letters, digits, '_', '.', '-', not '.' or '-' first"))
@@ -122,13 +128,11 @@ pub fn check_registry(registry: &str) -> Result<(), String> {
     let name_ok = name == "[::1]"
         || (!name.is_empty()
             && name.split('.').all(|label| {
-                !label.is_empty()
-                    && !label.starts_with('-')
-                    && !label.ends_with('-')
-                    && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+                !matches!(label.as_bytes(), [] | [b'-', ..] | [.., b'-'])
+                    && label.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-'))
             }));
     let port_ok = port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
-    let path_ok = path.is_empty() || path.split('/').all(|part| part.parse::<ImageName>().is_ok());
+    let path_ok = path.is_empty() || path.split('/').all(is_name);
     // Without a dot, a port or 'localhost' docker would take it for a part of the repository.
     let is_host = name == "localhost" || name.contains(['.', ':']) || port.is_some();
     if name_ok && port_ok && path_ok && is_host {

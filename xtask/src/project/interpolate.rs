@@ -95,28 +95,28 @@ fn substitute(inside: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Result<S
 
 /// The name at the start of `text`, and what follows it.
 fn split_name(text: &str) -> (&str, &str) {
-    let end = text
-        .char_indices()
-        .find(|&(i, c)| !(c == '_' || c.is_ascii_alphabetic() || (i > 0 && c.is_ascii_digit())))
-        .map_or(text.len(), |(i, _)| i);
+    let bytes = text.as_bytes();
+    let mut end = 0;
+    while let Some(byte) = bytes.get(end)
+        && (matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'_') || end > 0 && byte.is_ascii_digit())
+    {
+        end += 1;
+    }
     text.split_at(end)
 }
 
 /// The index of the brace that closes a `${` just passed; `${` inside opens one more, a lone `{` doesn't.
 fn closing_brace(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
-    let mut depth = 1;
-    for (i, byte) in bytes.iter().enumerate() {
+    let (mut end, mut depth) = (0, 1);
+    while let Some(byte) = bytes.get(end) {
         match byte {
-            b'{' if i > 0 && bytes[i - 1] == b'$' => depth += 1,
-            b'}' => {
-                depth -= 1;
-                if depth == 0 {
-                    return Some(i);
-                }
-            }
+            b'{' if end > 0 && bytes[end - 1] == b'$' => depth += 1,
+            b'}' if depth == 1 => return Some(end),
+            b'}' => depth -= 1,
             _ => {}
         }
+        end += 1;
     }
     None
 }

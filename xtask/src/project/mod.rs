@@ -12,9 +12,12 @@ pub mod pyproject;
 pub mod python;
 pub mod vars;
 
-use crate::error::{Fault, Kind};
+use crate::{
+    error::{Fault, Kind},
+    parallel,
+};
 use anyhow::{Context as _, Result};
-use compose::{About, ComposeFile, Service};
+use compose::{About, Build, ComposeFile, Service};
 use dockerfile::Dockerfile;
 pub use image::{ImageName, ImageRef};
 use std::{
@@ -165,7 +168,7 @@ impl Project {
         file: &ComposeFile,
     ) -> Result<Project, (Vec<String>, Fault)> {
         let services: HashMap<&str, &Service> = file.services.iter().map(|s| (s.name.as_str(), s)).collect();
-        let mut repositories: HashMap<String, (ImageName, ImageRef)> = HashMap::new();
+        let mut built: HashMap<&str, (ImageName, ImageRef)> = HashMap::new();
         let mut named = Vec::new();
         let mut externals = Vec::new();
         for service in &file.services {
@@ -195,49 +198,15 @@ impl Project {
                     "an image's folder, service and repository have one name",
                 ));
             }
-            repositories.insert(repository_key(&reference), (name.clone(), reference.clone()));
+            built.insert(&service.name, (name.clone(), reference.clone()));
             named.push((name, reference, service, build));
         }
-        let mut images = Vec::with_capacity(named.len());
-        for (name, reference, service, build) in named {
-            let mut bases = Vec::new();
-            for (argument, value) in build.args.iter().filter(|(argument, _)| argument.ends_with("_IMAGE")) {
-                let base: ImageRef = value.parse().map_err(|why: String| {
-                    let keys = ["services", name.as_str(), "build", "args", argument].map(str::to_owned).to_vec();
-                    (
-                        keys,
-                        Fault::project(format!("service {name}: {argument}: {why}"))
-                            .help("mend the reference or the variable"),
-                    )
-                })?;
-                let origin = match repositories.get(&repository_key(&base)) {
-                    Some((other, built)) if *built == base => Origin::Family(other.clone()),
-                    Some((other, _)) => Origin::Pinned(other.clone()),
-                    None => Origin::External,
-                };
-                bases.push(Base { argument: argument.clone(), reference: base, origin });
-            }
-            let folder = PathBuf::from(build.context.strip_prefix("./").unwrap_or(&build.context));
+        let images = parallel::map(&named, |(name, reference, service, build)| {
             let suite = format!("{name}{SUITE_SUFFIX}");
-            images.push(Image {
-                dockerfile: folder.join(build.dockerfile.as_deref().unwrap_or("Dockerfile")),
-                reference,
-                stage: build.target.clone(),
-                folder,
-                bases,
-                indexes: build
-                    .args
-                    .iter()
-                    .filter(|(name, _)| name.ends_with("_INDEX"))
-                    .map(|(name, url)| (name.clone(), url.clone()))
-                    .collect(),
-                about: service.about.clone(),
-                helper: service.profiles.iter().any(|profile| profile == TOOLS_PROFILE),
-                suite: services.contains_key(suite.as_str()).then_some(suite),
-                ports: service.ports.clone(),
-                name,
-            });
-        }
+            let suite = services.contains_key(suite.as_str()).then_some(suite);
+            Ok(Image { suite, bases: bases(name, build, &built)?, ..image(name, reference, service, build) })
+        });
+        let images: Vec<Image> = images.into_iter().collect::<Result<_, _>>()?;
         let index = images.iter().enumerate().map(|(i, image)| (image.name.clone(), i)).collect();
         Ok(Project { root: root.to_owned(), environment, vars, images, externals, index })
     }
@@ -253,7 +222,11 @@ impl Project {
     }
 
     pub fn image(&self, name: &ImageName) -> Result<&Image, Fault> {
-        self.index.get(name).map(|&i| &self.images[i]).ok_or_else(|| self.unknown(name.as_str()))
+        self.position(name).map(|i| &self.images[i])
+    }
+
+    fn position(&self, name: &ImageName) -> Result<usize, Fault> {
+        self.index.get(name).copied().ok_or_else(|| self.unknown(name.as_str()))
     }
 
     /// What an image is built from, less the helpers.
@@ -273,8 +246,7 @@ impl Project {
                 let name = pattern
                     .parse()
                     .map_err(|why: String| Fault::usage(why).help("`cargo xtask list` shows the images"))?;
-                self.image(&name)?;
-                wanted[self.index[&name]] = true;
+                wanted[self.position(&name)?] = true;
                 continue;
             }
             let before = wanted.iter().filter(|w| **w).count();
@@ -311,6 +283,11 @@ impl Project {
             near.filter(|(score, _)| *score > 0.8).map_or(String::new(), |(_, near)| format!("did you mean {near}? "));
         Fault::usage(format!("no image {name} in {}", self.file()))
             .help(format!("{hint}the images are: {}", names.join(", ")))
+    }
+
+    /// Holds the images' stages against their Dockerfiles.
+    pub fn hold_stages(&self, images: &[&Image]) -> Result<(), Fault> {
+        parallel::map(images, |image| self.dockerfile(image).map(drop)).into_iter().collect()
     }
 
     /// Reads the image's Dockerfile and holds its stage against it.
@@ -373,9 +350,45 @@ fn without_build(
     }
 }
 
-/// What two references have in common when they are versions of one image.
-fn repository_key(reference: &ImageRef) -> String {
-    format!("{}/{}", reference.registry, reference.repository)
+/// All of an image but what other services say of it.
+fn image(name: &ImageName, reference: &ImageRef, service: &Service, build: &Build) -> Image {
+    let folder = PathBuf::from(build.context.strip_prefix("./").unwrap_or(&build.context));
+    let indexes = build.args.iter().filter(|(argument, _)| argument.ends_with("_INDEX"));
+    Image {
+        name: name.clone(),
+        reference: reference.clone(),
+        stage: build.target.clone(),
+        dockerfile: folder.join(build.dockerfile.as_deref().unwrap_or("Dockerfile")),
+        folder,
+        bases: Vec::new(),
+        indexes: indexes.map(|(argument, url)| (argument.clone(), url.clone())).collect(),
+        about: service.about.clone(),
+        helper: service.profiles.iter().any(|profile| profile == TOOLS_PROFILE),
+        suite: None,
+        ports: service.ports.clone(),
+    }
+}
+
+/// What the image `name` is built from. An error comes with the keys in the file that it is about.
+fn bases(
+    name: &ImageName,
+    build: &Build,
+    built: &HashMap<&str, (ImageName, ImageRef)>,
+) -> Result<Vec<Base>, (Vec<String>, Fault)> {
+    let base = |(argument, value): (&String, &String)| {
+        let reference: ImageRef = value.parse().map_err(|why: String| {
+            let keys = ["services", name.as_str(), "build", "args", argument].map(str::to_owned).to_vec();
+            let fault = Fault::project(format!("service {name}: {argument}: {why}"));
+            (keys, fault.help("mend the reference or the variable"))
+        })?;
+        let origin = match built.get(reference.name()) {
+            Some((other, built)) if *built == reference => Origin::Family(other.clone()),
+            Some((other, built)) if built.is_version_of(&reference) => Origin::Pinned(other.clone()),
+            _ => Origin::External,
+        };
+        Ok(Base { argument: argument.clone(), reference, origin })
+    };
+    build.args.iter().filter(|(argument, _)| argument.ends_with("_IMAGE")).map(base).collect()
 }
 
 fn glob_matches(pattern: &str, name: &str) -> bool {
