@@ -89,15 +89,6 @@ impl Drop for Notebook {
     }
 }
 
-/// A project's folder.
-struct Context(PathBuf);
-
-impl Drop for Context {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
 struct Volume(String);
 
 impl Drop for Volume {
@@ -337,17 +328,12 @@ fn a_volume_serves_the_next_container_even_as_another_user() {
 #[test]
 #[ignore = "needs the docker engine: cargo xtask setup --tests"]
 fn a_project_brings_defaults_for_an_empty_home() {
-    let readme = include_str!("../../images/kubeflow-jupyter/README.md");
-    let (_, rest) = readme.split_once("```dockerfile\n").unwrap();
-    let (from, rest) = rest.split_once("```").unwrap().0.split_once('\n').unwrap();
-    assert!(from.starts_with("FROM ") && from.contains(IMAGE), "{from}");
-    let context = Context(env::temp_dir().join(format!("{IMAGE}-project-{}", std::process::id())));
-    fs::create_dir_all(context.0.join("notebooks")).unwrap();
-    fs::write(context.0.join("notebooks/first.ipynb"), "{}").unwrap();
-    fs::write(context.0.join("Dockerfile"), format!("FROM {}\n{rest}", image())).unwrap();
-    let project = docker(&["build", "--quiet", &context.0.display().to_string()]);
+    let (_, tag) = image().rsplit_once(':').unwrap();
+    let (registry, tag) = (format!("--build-arg=REGISTRY={REGISTRY}"), format!("--build-arg=BASE_IMAGE_TAG={tag}"));
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../images/kubeflow-jupyter/example");
+    let project = docker(&["build", "--quiet", &registry, &tag, example]);
     let notebook = Notebook::of(&project, &[&RESTRICTED[..], &[EMPTY_VOLUME]].concat());
-    assert_eq!(notebook.json("/api/contents/notebooks")["content"][0]["name"], "first.ipynb");
+    assert_eq!(notebook.json("/api/contents/notebooks")["content"][0]["name"], "orders.ipynb");
     drop(notebook);
     docker(&["image", "rm", "--force", &project]);
 }

@@ -18,7 +18,7 @@ from packaging.utils import canonicalize_name
 SITE = sysconfig.get_path("purelib")
 
 # What imports only beside a package that it doesn't ask for: module, and what it misses.
-OPTIONAL = {"matplotlib_inline": "matplotlib"}
+OPTIONAL = {"matplotlib_inline": "matplotlib", "adbc_driver_duckdb": "adbc_driver_manager"}
 
 
 def installed():

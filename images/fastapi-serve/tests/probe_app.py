@@ -28,3 +28,12 @@ async def slow(seconds: float):
     print("probe: slow request in flight")
     await asyncio.sleep(seconds)
     return {"slept": seconds}
+
+
+@app.get("/work")
+async def work(number: int):
+    print(f"probe: began {number}.")
+    # Never the same for all, so that some are at the beginning and some at the end whenever the signal comes; and
+    # more than a socket takes at once, so that some are being sent.
+    await asyncio.sleep(number % 7 / 20)
+    return {"number": number, "padding": "x" * 3_000_000 if number % 5 == 0 else ""}

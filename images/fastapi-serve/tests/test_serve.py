@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -116,6 +117,51 @@ def test_a_request_in_flight_is_answered_before_the_end(probe):
     assert "Application shutdown complete" in log
     with pytest.raises(urllib.error.URLError):
         get("/health")
+
+
+def ended_under_load(server, end):
+    """What became of the requests of another process's clients, and when `end` came upon the server."""
+    command = [sys.executable, f"{TESTS}/load.py", "8", "8"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as load:
+        server.wait_for("probe: began 200.")
+        ended = time.monotonic()
+        end()
+        requests = json.loads(load.communicate(timeout=30)[0])
+    assert load.returncode == 0
+    return requests, ended
+
+
+def unanswered(requests, ended, log):
+    """Numbers of those that the server had accepted.
+
+    They are those that the app began, those of which any byte of an answer came, and those that were sent a second
+    before the end was asked for. Not accepted is what crosses the end on its way: on a connection that waits to be
+    accepted, or that was kept and is idle, a request may find the connection closed, without a byte of an answer and
+    unknown to the app. HTTP has clients send such a request again (RFC 9112, 9.3.1).
+    """
+    began = {int(number) for number in re.findall(r"probe: began (\d+)\.", log)}
+    accepted = [r for r in requests if r["number"] in began or r["received"] or r["sent"] < ended - 1]
+    return [r["number"] for r in accepted if not r["answered"]]
+
+
+def test_under_load_every_accepted_request_is_answered(probe):
+    server = probe()
+    requests, ended = ended_under_load(server, lambda: server.process.send_signal(signal.SIGTERM))
+    code = server.process.wait(timeout=10)
+    log = server.log.read_text()
+    in_flight = [r for r in requests if r["answered"] and r["sent"] < ended < r["ended"]]
+    assert len(in_flight) > 3, "the signal found too little to do"
+    assert unanswered(requests, ended, log) == []
+    assert code in (0, 128 + signal.SIGTERM), log
+    assert "Application shutdown complete" in log
+
+
+def test_the_load_shows_what_is_cut(probe):
+    """The test above would see it: here the server is killed."""
+    server = probe()
+    (uvicorn,) = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
+    requests, ended = ended_under_load(server, lambda: os.kill(int(uvicorn), signal.SIGKILL))
+    assert unanswered(requests, ended, server.log.read_text())
 
 
 def test_a_request_that_hangs_does_not_hold_up_the_end(probe):

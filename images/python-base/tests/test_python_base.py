@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import zipfile
 from pathlib import Path
 
@@ -34,6 +35,11 @@ def test_a_project_can_make_an_installer_of_its_own(tmp_path):
 @pytest.mark.parametrize("command", ["poetry --version", "uv --version", "gcc --version", "git --version", "make --version"])
 def test_development_tools_run(command):
     subprocess.run(command.split(), check=True, capture_output=True)
+
+
+@pytest.mark.development
+def test_extensions_in_c_can_be_compiled():
+    assert Path(sysconfig.get_path("include"), "Python.h").is_file()
 
 
 @pytest.mark.development

@@ -31,7 +31,9 @@ pub fn plan(context: &Context, no_setup: bool) -> Result<Plan> {
     step("clippy", cargo(&["clippy", "--quiet", "--all-targets", "--", "--deny", "warnings"]));
     step("check", cargo(&["xtask", "check"]));
     let project = context.project_of(Environment::Ci)?;
-    let dockerfiles = project.images.iter().map(|image| context.shown(&image.dockerfile).display().to_string());
+    let examples = project.family().map(|image| image.folder.join("example/Dockerfile"));
+    let dockerfiles = project.images.iter().map(|image| image.dockerfile.clone()).chain(examples);
+    let dockerfiles = dockerfiles.map(|file| context.shown(file).display().to_string());
     step("hadolint", Invocation::new(&context.shown("target/tools/bin/hadolint").display().to_string(), dockerfiles));
     let schema = ["--builtin-schema", "vendor.github-workflows"].map(str::to_owned);
     let workflows = workflows(context)?.into_iter().map(|file| context.shown(file).display().to_string());
