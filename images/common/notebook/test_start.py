@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -64,7 +65,7 @@ def test_a_taken_port_is_an_error(start):
 
 
 def test_packages_left_on_the_volume_do_not_shadow_the_image(tmp_path):
-    folder = tmp_path / ".local/lib/python3.13/site-packages"
+    folder = tmp_path / f".local/lib/python3.{sys.version_info.minor}/site-packages"
     folder.mkdir(parents=True)
     (folder / "tornado.py").write_text("raise SystemExit('the one on the volume')")
     command = ["python", "-c", "import tornado"]
@@ -93,6 +94,7 @@ def test_sigterm_ends_it_soon_whatever_a_kernel_is_at(start, code):
     there = descendants(server.process.pid)
     assert len(there) >= 2, "the server and a kernel"
     seconds, code = server.terminate()
-    assert seconds < 3
+    # A pod has 30: a kernel that nobody ends would take all of them.
+    assert seconds < 15
     assert code in (0, 128 + signal.SIGTERM)
     assert not [pid for pid in there if Path(f"/proc/{pid}").exists()]

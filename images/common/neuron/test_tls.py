@@ -1,0 +1,1 @@
+../../python-base/tests/test_tls.py
