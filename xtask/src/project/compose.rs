@@ -411,6 +411,9 @@ mod tests {
         let output = std::process::Command::new("docker")
             .args([
                 "compose",
+                // Whatever this machine has in its own.
+                "--env-file",
+                "/dev/null",
                 "--file",
                 file,
                 "--project-directory",
