@@ -110,7 +110,8 @@ impl Copy {
         sh.change_dir(source);
         // What is tracked, and what is new and not ignored: what a commit would hold.
         let files = cmd!(sh, "git ls-files --cached --others --exclude-standard images docker-compose.dev.yaml docker-compose.ci.yaml README.md .github xtask/tests xtask/tools").quiet().read().unwrap();
-        for file in files.lines().filter(|file| source.join(file).is_file()) {
+        // And what setup found out about this machine.
+        for file in files.lines().chain([".env"]).filter(|file| source.join(file).is_file()) {
             let to = root.join(file);
             fs::create_dir_all(to.parent().unwrap()).unwrap();
             fs::copy(source.join(file), to).unwrap();
