@@ -856,6 +856,15 @@ fn with_dependents_goes_no_further_than_what_stands_on_the_named() {
     let repo = poetry_makes(&[]);
     repo.run(&["lock", "--with-dependents", "fastapi-serve"]).succeeds();
     assert_eq!(poetry_calls(&repo), [poetry("lock", "fastapi-serve", "")]);
+    // Nor to what goes its own way.
+    let repo = poetry_makes(&[]);
+    repo.edit(
+        "images/kubeflow-a/pyproject.toml",
+        "[project]",
+        "[tool.core-images.exceptions]\n\"*\" = \"frozen\"\n\n[project]",
+    );
+    repo.run(&["lock", "--with-dependents", "python-base"]).succeeds();
+    assert_eq!(poetry_calls(&repo), ["python-base", "fastapi-serve"].map(|image| poetry("lock", image, "")));
 }
 
 #[test]

@@ -7,7 +7,11 @@ use crate::{
     flags,
     plan::{Action, EnvValue, Invocation, Plan, Probe, Step},
     project::{
-        Image, ImageName, Origin, Project, coupling::normalised, lockfile::Lockfile, pyproject::Pyproject, python,
+        Image, ImageName, Origin, Project,
+        coupling::{Pins, normalised, pins_of},
+        lockfile::Lockfile,
+        pyproject::Pyproject,
+        python,
     },
     tools::{
         diagnose,
@@ -227,7 +231,9 @@ fn images<'a>(context: &Context, project: &'a Project, flags: &flags::Lock) -> R
         let locked = waiting.remove(at);
         let name = &locked.image.name;
         placed.insert(name.clone());
-        let follows = flags.with_dependents && locked.base.is_some_and(|base| wanted.contains(&base.name));
+        let follows = flags.with_dependents
+            && !locked.pyproject.is_apart()?
+            && locked.base.is_some_and(|base| wanted.contains(&base.name));
         if named.contains(name) || follows {
             wanted.insert(name.clone());
             chosen.push(locked);
@@ -281,7 +287,7 @@ pub fn run(context: &Context, flags: &flags::Lock) -> Result<()> {
         Outcome::Failed(fault) => Some((step, fault)),
         _ => None,
     });
-    let failures: Vec<Fault> = failures.map(|(step, fault)| explained(step, fault, &images)).collect();
+    let failures: Vec<Fault> = failures.map(|(step, fault)| explained(context, step, fault, &images)).collect();
     if !flags.check {
         let after = images.iter().map(|locked| lock_on_disk(context, locked.image));
         let changes = images.iter().zip(before).zip(after).map(|((locked, before), after)| {
@@ -336,7 +342,8 @@ fn note_dependents(context: &Context, project: &Project, images: &[Locked], chan
     for image in project.family().filter(|image| !images.iter().any(|locked| locked.image.name == image.name)) {
         let Ok(text) = fs::read_to_string(context.root.join(image.folder.join(PYPROJECT))) else { continue };
         let pyproject = Pyproject::parse(&image.folder.join(PYPROJECT), &text)?;
-        if project.coupled_to(image, &pyproject)?.is_some_and(|base| changed.contains(&base.name)) {
+        let base = project.coupled_to(image, &pyproject)?;
+        if !pyproject.is_apart()? && base.is_some_and(|base| changed.contains(&base.name)) {
             stale.push(image.name.as_str());
         }
     }
@@ -350,7 +357,7 @@ fn note_dependents(context: &Context, project: &Project, images: &[Locked], chan
 }
 
 /// A failure with what helps: for a clash, which pins of the base are in it, and the two ways out.
-fn explained(step: &Step, fault: &Fault, images: &[Locked]) -> Fault {
+fn explained(context: &Context, step: &Step, fault: &Fault, images: &[Locked]) -> Fault {
     let Some(locked) = images.iter().find(|locked| step.image.as_ref() == Some(&locked.image.name)) else {
         return fault.clone();
     };
@@ -366,7 +373,10 @@ fn explained(step: &Step, fault: &Fault, images: &[Locked]) -> Fault {
     let (Some(base), Some(reason)) = (locked.base, diagnose::conflict(reason)) else {
         return plain();
     };
-    let held = held_in(&reason, locked);
+    // As the base's lock is by now: it may have moved just before.
+    let exceptions = locked.pyproject.exceptions().unwrap_or_default();
+    let pins = lock_on_disk(context, base).map(|lock| pins_of(&lock, &exceptions)).unwrap_or_default();
+    let held = held_in(&reason, &pins, &locked.image.name);
     if held.is_empty() {
         return plain();
     }
@@ -385,9 +395,8 @@ fn explained(step: &Step, fault: &Fault, images: &[Locked]) -> Fault {
 }
 
 /// The pinned packages that a resolver's explanation speaks of as pinned, with their versions.
-fn held_in(reason: &str, locked: &Locked) -> BTreeMap<String, String> {
-    let pins = locked.pyproject.pins();
-    let project = normalised(&locked.image.name.to_string());
+fn held_in(reason: &str, pins: &Pins, image: &ImageName) -> BTreeMap<String, String> {
+    let project = normalised(image.as_str());
     let words: Vec<&str> = reason.split_whitespace().collect();
     let held = words.windows(2).filter_map(|pair| {
         let (package, version) =

@@ -47,6 +47,16 @@ pub fn normalised(name: &str) -> String {
     out
 }
 
+impl Pyproject {
+    /// Does it go its own way, whatever another image's lock says?
+    ///
+    /// # Errors
+    /// An exception without a reason.
+    pub fn is_apart(&self) -> Result<bool, Fault> {
+        Ok(self.exceptions()?.contains_key(EVERYTHING))
+    }
+}
+
 impl Project {
     /// The image whose versions `image` keeps to: what its pyproject.toml names, else the one it stands on.
     ///
