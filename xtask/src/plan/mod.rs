@@ -2,7 +2,11 @@
 
 use crate::project::ImageName;
 use serde::{Serialize, Serializer};
-use std::{fmt, path::PathBuf};
+use std::{
+    borrow::Cow,
+    fmt,
+    path::{Path, PathBuf},
+};
 
 /// A program with its arguments and the variables it gets on top of the environment. It prints as a line that can be
 /// pasted into a POSIX shell and does the same.
@@ -162,15 +166,15 @@ impl Plan {
 }
 
 /// Quoted for a POSIX shell where it has to be.
-pub fn quote(word: &str) -> String {
+pub fn quote(word: &str) -> Cow<'_, str> {
     let plain = |byte: &u8| {
         matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9')
             || matches!(byte, b'-' | b'_' | b'.' | b'/' | b':' | b'=' | b'@' | b',' | b'+' | b'%')
     };
     if !word.is_empty() && word.as_bytes().iter().all(plain) {
-        word.to_owned()
+        Cow::Borrowed(word)
     } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
+        Cow::Owned(format!("'{}'", word.replace('\'', r"'\''")))
     }
 }
 
@@ -191,7 +195,10 @@ impl fmt::Display for Invocation {
             write!(f, "{name}={value} ")?;
         }
         f.write_str(&quote(&self.program))?;
-        self.args.iter().try_for_each(|arg| write!(f, " {}", quote(arg)))
+        self.args.iter().try_for_each(|arg| {
+            f.write_str(" ")?;
+            f.write_str(&quote(arg))
+        })
     }
 }
 
@@ -206,25 +213,25 @@ impl fmt::Display for Probe {
 
 impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = |path: &PathBuf| quote(&path.display().to_string());
+        let path = |path: &Path| quote(&path.display().to_string()).into_owned();
         match self {
             Action::Run(run) => run.fmt(f),
             Action::Unless(probe, run) => write!(f, "{probe} || {run}"),
             Action::Either(probe, run, otherwise) => write!(f, "if {probe}; then {run}; else {otherwise}; fi"),
             Action::Pipe(from, to) => write!(f, "{from} | {to}"),
             Action::Stage { from, to } => {
-                let from: Vec<String> = from.iter().map(path).collect();
+                let from: Vec<String> = from.iter().map(|file| path(file)).collect();
                 let to = path(to);
                 write!(f, "rm -rf {to} && mkdir -p {to} && cp {} {to}", from.join(" "))
             }
             Action::Couple { base, pyproject } => write!(f, "cargo xtask couple {} {}", path(base), path(pyproject)),
             Action::Replace { from, to } => {
-                let folder = from.parent().map(|folder| quote(&folder.display().to_string())).unwrap_or_default();
+                let folder = from.parent().map(path).unwrap_or_default();
                 write!(f, "mv {} {} && rm -r {folder}", path(from), path(to))
             }
             Action::Remove(dir) => write!(f, "rm -rf {}", path(dir)),
             Action::Write { to, text } => {
-                let folder = to.parent().map(|folder| quote(&folder.display().to_string())).unwrap_or_default();
+                let folder = to.parent().map(path).unwrap_or_default();
                 write!(f, "mkdir -p {folder} && printf %s {} >{}", quote(text), path(to))
             }
             Action::OpenDir(dir) => write!(f, "rm -rf {0} && mkdir -p {0} && chmod 777 {0}", path(dir)),
