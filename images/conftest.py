@@ -18,6 +18,8 @@ IMAGES = Path("/images")
 os.environ.pop("PYTHONPATH", None)
 STAGE = os.environ.pop("STAGE", None)
 REQUIRE_HARDWARE = os.environ.pop("REQUIRE_HARDWARE", "").replace(",", " ").split()
+# Of each file in vendor-wheels/, where its wheels must have come from.
+INDEXES = {name: os.environ.pop(name, None) for name in ("NEURON_INDEX", "PYTORCH_CPU_INDEX")}
 
 # The device file that shows that the hardware has been lent to the container.
 HARDWARE = {"gpu": "/dev/nvidiactl", "inf1": "/dev/neuron0"}
@@ -50,17 +52,17 @@ class Image:
     def vendor_wheels(self):
         """Name and version of what comes from vendors' own indexes: vendor-wheels/INDEX.txt."""
         files = [path for path in (self.folder / "vendor-wheels").glob("*.txt") if ".stand-in." not in path.name]
-        return dict(pin for path in files for pin in pins(path))
+        return dict(pin for path in files for pin in self.pins(path))
 
     @property
     def stand_in_wheels(self):
         """Names that vendor-wheels/INDEX.stand-in.txt may bring where the vendor can't be reached."""
-        return {name for path in (self.folder / "vendor-wheels").glob("*.stand-in.txt") for name, _ in pins(path)}
+        return {name for path in (self.folder / "vendor-wheels").glob("*.stand-in.txt") for name, _ in self.pins(path)}
 
-
-def pins(path):
-    """The `name==version` of a requirements file."""
-    return re.findall(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+    @staticmethod
+    def pins(path):
+        """The `name==version` of a requirements file."""
+        return re.findall(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", path.read_text(encoding="utf-8"), re.MULTILINE)
 
 
 def pytest_configure(config):
@@ -98,6 +100,11 @@ def images(request):
     found = suite_images(request.config)
     assert found, "the suite must name the image's test folder"
     return found
+
+
+@pytest.fixture
+def indexes():
+    return INDEXES
 
 
 @pytest.fixture

@@ -438,12 +438,15 @@ fn a_lock_fits_its_pyproject_and_the_pins_fit_the_bases_lock() {
                 let pins = &[("a", "1"), ("b", "1"), ("idna", "4")];
                 Python { pins, ..SERVE }.write(repo);
             },
-            &[(
-                PYPROJECT,
-                "a = ",
-                "coupled pins are not those of python-base's lock (a 1, python-base has nothing; b 1, python-base has \
-                 nothing; idna 4, python-base has 3; and 1 more): cargo xtask lock fastapi-serve",
-            )],
+            &[
+                (
+                    PYPROJECT,
+                    "a = ",
+                    "coupled pins are not those of python-base's lock (a 1, python-base has nothing; b 1, python-base has \
+                     nothing; idna 4, python-base has 3; and 1 more): cargo xtask lock fastapi-serve",
+                ),
+                (".github/dependabot.yml", "", STALE_README.2),
+            ],
         ),
         (
             "a lock cut off",
@@ -665,6 +668,41 @@ fn what_else_is_generated_is_fresh() {
     let readme = repo.read(README);
     assert!(readme.contains("| fastapi | 1 |") && !readme.contains("| idna |"), "{readme}");
     assert!(readme.contains("```dockerfile\nFROM r.io/fastapi-serve:latest\n```\n<!-- end example -->"), "{readme}");
+}
+
+/// A vendor's index stands in both files alike, and in a label, for deploy goes by that.
+#[test]
+fn an_index_is_named_in_both_files_and_in_the_image() {
+    const FILE: &str = "images/kubeflow-a/Dockerfile";
+    let named = |repo: &Repo, files: &[&str], url: &str| {
+        for file in files {
+            let (head, tail) = {
+                let text = repo.read(file);
+                let at = text.find("context: ./images/kubeflow-a").unwrap();
+                let at = at + text[at..].find("      args:\n").unwrap() + "      args:\n".len();
+                (text[..at].to_owned(), text[at..].to_owned())
+            };
+            repo.write(file, &format!("{head}        ACME_WHEELS_INDEX: {url}\n{tail}"));
+        }
+    };
+    let label = "ARG ACME_WHEELS_INDEX\nLABEL core-images.index.acme-wheels=${ACME_WHEELS_INDEX}\n";
+    let repo = clean();
+    named(&repo, &COMPOSE_FILES, "https://acme.example");
+    let unlabelled = "ACME_WHEELS_INDEX of the compose files has no LABEL core-images.index.acme-wheels=${ACME_WHEELS_INDEX}, \
+                      which deploy goes by";
+    finds(&repo, "no label", &[(FILE, "", unlabelled)]);
+    append(&repo, FILE, label);
+    repo.run(&["check"]).succeeds();
+    let repo = clean();
+    append(&repo, FILE, label);
+    named(&repo, &[DEV], "https://acme.example");
+    let differs = "kubeflow-a: the indexes in build.args differs between the two compose files";
+    finds(&repo, "in one file", &[(DEV, "  kubeflow-a:", differs)]);
+    // What is in the URL would be published with the image.
+    let repo = clean();
+    named(&repo, &COMPOSE_FILES, "https://user:pw@acme.example/simple");
+    let ran = repo.run(&["check"]).fails(65, &["kubeflow-a", "ACME_WHEELS_INDEX: its URL has credentials"]);
+    assert!(!ran.stderr.contains("pw"), "{}", ran.stderr);
 }
 
 #[test]

@@ -40,8 +40,8 @@ def wanted(image):
 
 
 def is_version(found, wanted):
-    """A stand-in for a vendor's wheel has no local part: 2.14.1 for 2.14.1+cpu."""
-    return found in (wanted, wanted.split("+")[0])
+    """A stand-in for a vendor's wheel has no local part: 2.14.1 for 2.14.1+cpu. A vendor may also add one."""
+    return found is not None and (found in (wanted, wanted.split("+")[0]) or found.split("+")[0] == wanted)
 
 
 def test_python_is_the_one_locked_for(each_image):
@@ -58,6 +58,17 @@ def test_installed_versions_are_the_locked_ones(each_image):
         if not is_version(versions.get(name), version)
     }
     assert not differing
+
+
+def test_vendors_wheels_are_the_vendors_or_say_that_they_stand_in(each_image, indexes):
+    for path in (each_image.folder / "vendor-wheels").glob("*.txt"):
+        index = indexes.get(path.stem.upper().replace("-", "_") + "_INDEX")
+        if index is None:
+            continue  # what goes with them, from the usual index; or a stand-in's own file
+        for name, version in each_image.pins(path):
+            found = installed()[canonicalize_name(name)]
+            stands_in = "stub" in found.metadata["Summary"] or ("+" in version and "+" not in found.version)
+            assert stands_in == (index == "stand-in"), f"{name} {found.version} from {index}"
 
 
 def test_nothing_else_is_installed(images):

@@ -49,7 +49,7 @@ pub fn plan(project: &Project, compose: &Compose, wanted: &[ImageName], anew: An
 /// What the images' labels say of the source; the user's own word wins.
 fn provenance(project: &Project) -> Vec<(String, EnvValue)> {
     // As a web address, without the credentials that a clone's may hold.
-    let source = r"git remote get-url origin | sed --quiet 's#^\(https\?://\)\([^@/]*@\)\?#\1#p; s#^git@\([^:]*\):#https://\1/#p'";
+    let source = r"git remote get-url origin | sed --quiet 's#^\(https\?://\)\([^@/]*@\)\?#\1#p; s#^git@\([^:]*\):#https://\1/#p; s#^ssh://\([^@/]*@\)\?#https://#p'";
     let git = |args: &[&str]| EnvValue::Printed(Box::new(Invocation::new("git", args.iter().copied())));
     [
         ("OCI_SOURCE", EnvValue::Printed(Box::new(Invocation::new("sh", ["-c", source])))),

@@ -10,7 +10,7 @@ use crate::{
         family::{self, Finding},
         vars::Vars,
     },
-    tools::docker::STAGE_LABEL,
+    tools::docker::{INDEX_LABEL, STAGE_LABEL},
 };
 use anyhow::{Context as _, Result};
 use std::{
@@ -71,6 +71,7 @@ fn differences(dev: &Image, ci: &Image) -> impl Iterator<Item = String> {
         (dev.dockerfile != ci.dockerfile, "build.context"),
         (dev.helper != ci.helper, "the profile tools"),
         (bases(dev) != bases(ci), "the images in build.args"),
+        (dev.indexes != ci.indexes, "the indexes in build.args"),
         (dev.suite != ci.suite, "its suite"),
         (about(dev) != about(ci), "x-core-images"),
     ]
@@ -128,12 +129,19 @@ fn folder_faults(context: &Context, project: &Project, image: &Image) -> Vec<Fin
     if image.helper {
         return faults;
     }
-    if parsed.stages.iter().any(|stage| stage == "development") {
-        let text = fs::read_to_string(context.root.join(&image.dockerfile)).unwrap_or_default();
-        if !text.contains(&format!("{STAGE_LABEL}=development")) {
-            let what = format!("the development stage has no LABEL {STAGE_LABEL}=development, which deploy goes by");
+    let text = fs::read_to_string(context.root.join(&image.dockerfile)).unwrap_or_default();
+    for (argument, _) in &image.indexes {
+        let name = argument.trim_end_matches("_INDEX").to_lowercase().replace('_', "-");
+        let label = format!("{INDEX_LABEL}{name}=${{{argument}}}");
+        if !text.contains(&label) {
+            let what = format!("{argument} of the compose files has no LABEL {label}, which deploy goes by");
             faults.push(Finding { place: image.dockerfile.display().to_string(), what });
         }
+    }
+    let has_development = parsed.stages.iter().any(|stage| stage == "development");
+    if has_development && !text.contains(&format!("{STAGE_LABEL}=development")) {
+        let what = format!("the development stage has no LABEL {STAGE_LABEL}=development, which deploy goes by");
+        faults.push(Finding { place: image.dockerfile.display().to_string(), what });
     }
     let missing = FILES.iter().map(|file| folder.join(file)).filter(|file| !context.has(file));
     faults.extend(missing.map(|file| Finding { place: file.display().to_string(), what: "is missing".to_owned() }));

@@ -1,6 +1,6 @@
 //! `lock`: the base's pins, then poetry, beside the image's folder; what is whole is put in its place.
 
-use super::{Context, moves::Changes, readme, setup};
+use super::{Context, dependabot, moves::Changes, readme, setup};
 use crate::{
     error::{Fault, Kind},
     exec::Outcome,
@@ -309,9 +309,10 @@ pub fn run(context: &Context, flags: &flags::Lock) -> Result<()> {
     }
 }
 
-/// The images' READMEs name what was locked. One that can't be generated is for `check` to tell.
+/// What is generated from locks is, anew. What can't be is for `check` to tell.
 fn name_versions(context: &Context, project: &Project) -> Result<()> {
-    for (path, new) in readme::of_images(project) {
+    let dependabot = (dependabot::FILE.into(), Ok(dependabot::generate(context, project)));
+    for (path, new) in readme::of_images(project).into_iter().chain([dependabot]) {
         let path = context.root.join(path);
         if let Ok(new) = new
             && fs::read_to_string(&path).is_ok_and(|old| old != new)

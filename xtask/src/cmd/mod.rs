@@ -62,7 +62,7 @@ impl Context {
         let mut flags = globals.variables.flags(&process);
         flags.extend(ca_bundle(&process).map(|path| ("CA_BUNDLE".to_owned(), path)));
         let vars = read_vars(&root, flags, process)?;
-        let secrets = vars.process.values().filter_map(|value| userinfo(value)).collect();
+        let secrets = vars.process.values().chain(vars.dotenv.values()).filter_map(|value| userinfo(value)).collect();
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let jobs = globals.jobs.map_or(cores, usize::from);
         Ok(Context {

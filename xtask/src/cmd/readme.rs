@@ -54,7 +54,7 @@ fn fill(text: &str, parts: &[(&str, String)]) -> Result<String, String> {
 fn versions(member: &Member) -> String {
     let mut out = "| package | version |\n|---|---|\n".to_owned();
     let locked = member.lock.installed();
-    for name in member.pyproject.dependencies() {
+    for (name, _) in member.pyproject.dependencies() {
         if let Some(versions) = locked.get(name.as_str()) {
             let versions: Vec<&str> = versions.iter().copied().collect();
             let _ = writeln!(out, "| {name} | {} |", versions.join(", "));

@@ -346,7 +346,14 @@ fn external_steps(context: &Context, plan: &mut Plan) -> Result<()> {
 
 /// Answers where a vendor's index, or whatever its URL is of, can be reached.
 pub fn reaches(context: &Context, url: &str) -> Invocation {
-    let script = format!("import urllib.request; urllib.request.urlopen('{url}', timeout=20)");
+    // Three times, for what is noted stays; an answer is an answer, whatever it says of the page.
+    let script = format!(
+        "import urllib.error, urllib.request\n\
+         for left in (2, 1, 0):\n    \
+         try:\n        urllib.request.urlopen('{url}', timeout=10)\n        break\n    \
+         except urllib.error.HTTPError as error:\n        if error.code < 500: break\n        if not left: raise\n    \
+         except OSError:\n        if not left: raise\n"
+    );
     let python = context.shown(Path::new(tools::FOLDER).join("poetry/bin/python")).display().to_string();
     trusting(context, "SSL_CERT_FILE", Invocation::new(&python, ["-c", &script]))
 }
@@ -365,7 +372,8 @@ pub fn indexes(context: &Context) -> Result<BTreeMap<String, String>> {
 fn index_steps(context: &Context, plan: &mut Plan) -> Result<()> {
     let file = context.shown(".env").display().to_string();
     for (name, url) in indexes(context)? {
-        if url == STAND_IN {
+        // The environment wins over `.env`: who names an index there, means it.
+        if url == STAND_IN || context.vars.process.get(&name).is_some_and(|url| !url.is_empty()) {
             continue;
         }
         let reached = Probe { run: reaches(context, &url), prints: None };

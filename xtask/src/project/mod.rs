@@ -31,6 +31,8 @@ use vars::Vars;
 const TOOLS_PROFILE: &str = "tools";
 /// The profile of services that name somebody else's image, so that a bot finds it where it looks.
 const EXTERNAL_PROFILE: &str = "external";
+/// Ends the build arguments that say where a vendor's wheels come from.
+const INDEX_SUFFIX: &str = "_INDEX";
 /// What the suite's service is called, after its image.
 const SUITE_SUFFIX: &str = "-tests";
 
@@ -179,6 +181,10 @@ impl Project {
                 externals.extend(without_build(service, &services).map_err(|(what, help)| fault(what, help))?);
                 continue;
             };
+            for (argument, url) in build.args.iter().filter(|(argument, _)| argument.ends_with(INDEX_SUFFIX)) {
+                without_credentials(argument, url)
+                    .map_err(|(what, help)| fault(format!("service {}: {what}", service.name), help))?;
+            }
             let name: ImageName =
                 service.name.parse().map_err(|why| fault(why, "rename the service and its folder"))?;
             let reference: ImageRef = match &service.image {
@@ -350,10 +356,22 @@ fn without_build(
     }
 }
 
+/// An index's URL becomes a label of the image, and stands in what is printed.
+fn without_credentials(argument: &str, url: &str) -> Result<(), (String, &'static str)> {
+    let authority = url.split_once("://").and_then(|(_, rest)| rest.split('/').next()).unwrap_or_default();
+    match authority.contains('@') {
+        true => Err((
+            format!("{argument}: its URL has credentials, which would be published with the image"),
+            "name an index that needs none; a proxy's own may stand in between",
+        )),
+        false => Ok(()),
+    }
+}
+
 /// All of an image but what other services say of it.
 fn image(name: &ImageName, reference: &ImageRef, service: &Service, build: &Build) -> Image {
     let folder = PathBuf::from(build.context.strip_prefix("./").unwrap_or(&build.context));
-    let indexes = build.args.iter().filter(|(argument, _)| argument.ends_with("_INDEX"));
+    let indexes = build.args.iter().filter(|(argument, _)| argument.ends_with(INDEX_SUFFIX));
     Image {
         name: name.clone(),
         reference: reference.clone(),

@@ -50,13 +50,15 @@ impl Pyproject {
         })
     }
 
-    /// The packages that it asks for itself, by their names.
-    pub fn dependencies(&self) -> Vec<String> {
+    /// The packages that it asks for itself: their names, and whether at one version alone.
+    pub fn dependencies(&self) -> Vec<(String, bool)> {
         let item = ["project", "dependencies"].iter().try_fold(self.document.as_item(), |item, key| item.get(key));
         let requirements = item.and_then(Item::as_array).into_iter().flatten().filter_map(Value::as_str);
-        let name =
-            |text: &str| text.split(|c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c))).next().map(normalised);
-        requirements.filter_map(name).collect()
+        let dependency = |text: &str| {
+            let name = text.split(|c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c))).next()?;
+            Some((normalised(name), text.contains("==")))
+        };
+        requirements.filter_map(dependency).collect()
     }
 
     /// The image whose versions it keeps to where that isn't its base: `coupled-to` in `[tool.core-images]`.

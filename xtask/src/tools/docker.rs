@@ -11,7 +11,7 @@ pub const STAGE_LABEL: &str = "core-images.stage";
 /// The label that a stand-in for an external image bears, and everything built on one inherits.
 pub const STAND_IN_LABEL: &str = "core-images.stand-in";
 /// Begins the label with a vendor's index that wheels came from, and everything built on those inherits.
-const INDEX_LABEL: &str = "core-images.index.";
+pub const INDEX_LABEL: &str = "core-images.index.";
 /// Takes an index's place where it can't be reached.
 pub const STAND_IN: &str = "stand-in";
 
