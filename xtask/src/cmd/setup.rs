@@ -346,16 +346,13 @@ fn external_steps(context: &Context, plan: &mut Plan) -> Result<()> {
 
 /// Answers where a vendor's index, or whatever its URL is of, can be reached.
 pub fn reaches(context: &Context, url: &str) -> Invocation {
-    // Three times, for what is noted stays; an answer is an answer, whatever it says of the page.
-    let script = format!(
-        "import urllib.error, urllib.request\n\
-         for left in (2, 1, 0):\n    \
-         try:\n        urllib.request.urlopen('{url}', timeout=10)\n        break\n    \
-         except urllib.error.HTTPError as error:\n        if error.code < 500: break\n        if not left: raise\n    \
-         except OSError:\n        if not left: raise\n"
-    );
+    // Tried again, for what is noted stays; an answer is an answer, whatever it says of the page. (requests is Poetry's.)
+    let script = "import sys, requests, urllib3; session = requests.Session(); \
+                  again = urllib3.Retry(2, backoff_factor=1, status_forcelist=[500, 502, 503, 504]); \
+                  session.mount('https://', requests.adapters.HTTPAdapter(max_retries=again)); \
+                  session.head(sys.argv[1], timeout=10)";
     let python = context.shown(Path::new(tools::FOLDER).join("poetry/bin/python")).display().to_string();
-    trusting(context, "SSL_CERT_FILE", Invocation::new(&python, ["-c", &script]))
+    trusting(context, "REQUESTS_CA_BUNDLE", Invocation::new(&python, ["-c", script, url]))
 }
 
 /// The vendors' indexes of both files: the variable, and the URL that it has.
