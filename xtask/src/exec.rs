@@ -305,6 +305,12 @@ impl Executor {
                 // A tool that isn't there is a no.
                 if holds(probe).unwrap_or(false) { run } else { otherwise }
             }
+            Action::OnlyIf(probe, run, fault) => {
+                if !holds(probe)? {
+                    return Err(fault.clone().into());
+                }
+                run
+            }
             Action::Pipe(from, to) => return self.pipe(from, to, sink),
             Action::Stage { .. }
             | Action::Couple { .. }
@@ -538,7 +544,7 @@ fn touch(action: &Action) -> Result<()> {
             let mode = fs::Permissions::from_mode(0o777);
             fs::set_permissions(dir, mode).with_context(|| format!("opening {} to every user", dir.display()))?;
         }
-        Action::Run(_) | Action::Unless(..) | Action::Either(..) | Action::Pipe(..) => {}
+        Action::Run(_) | Action::Unless(..) | Action::Either(..) | Action::OnlyIf(..) | Action::Pipe(..) => {}
     }
     Ok(())
 }

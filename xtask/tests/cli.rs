@@ -720,6 +720,7 @@ fn deploy_pushes_bases_first_and_prints_the_digests() {
     let repo = ready_to_deploy();
     let ran = repo.run(&["deploy", "fastapi-serve", "python-base"]).succeeds();
     let raw = |image| format!("docker buildx imagetools inspect --raw {REGISTRY}/{image}:latest");
+    let id = |image| format!("docker image inspect --format {{{{.Id}}}} {REGISTRY}/{image}:latest");
     let digest =
         |image| format!("docker buildx imagetools inspect --format <{{{{json .Manifest}}}}> {REGISTRY}/{image}:latest");
     assert_eq!(
@@ -729,7 +730,9 @@ fn deploy_pushes_bases_first_and_prints_the_digests() {
             format!("docker image inspect {REGISTRY}/fastapi-serve:latest"),
             raw("python-base"),
             raw("fastapi-serve"),
+            id("python-base"),
             push("python-base"),
+            id("fastapi-serve"),
             push("fastapi-serve"),
             raw("python-base"),
             digest("python-base"),
@@ -739,6 +742,21 @@ fn deploy_pushes_bases_first_and_prints_the_digests() {
     );
     let line = |image| format!("{REGISTRY}/{image}:latest@sha256:d19e57-{image}\n");
     assert_eq!(ran.stdout, line("python-base") + &line("fastapi-serve"));
+}
+
+#[test]
+fn deploy_does_not_push_what_was_built_anew_after_it_was_checked() {
+    let repo = ready_to_deploy();
+    // Another clone builds fastapi-serve while python-base is pushed.
+    let id = format!("docker image inspect --format {{{{.Id}}}} {REGISTRY}/fastapi-serve:latest");
+    repo.on(&id, Reply::prints("sha256:anew"));
+    let ran = repo.run(&["deploy", "fastapi-serve", "python-base"]);
+    let ran = ran.fails(75, &["push fastapi-serve: the engine no longer has it as it was checked"]);
+    for help in ["cargo xtask validate fastapi-serve", "cargo xtask deploy fastapi-serve"] {
+        assert!(ran.help().contains(help), "{}", ran.stderr);
+    }
+    assert_eq!(effects(&repo), [push("python-base")]);
+    assert_eq!(ran.stdout, format!("{REGISTRY}/python-base:latest@sha256:d19e57-python-base\n"));
 }
 
 #[test]
@@ -1025,12 +1043,12 @@ fn a_plan_as_json_holds_the_lines_that_are_printed() {
     let repo = Repo::new();
     let lines = repo.run(&["build", "--all", "--dry-run"]).succeeds().stdout;
     let json = repo.run(&["build", "--all", "--dry-run", "--json"]).succeeds().stdout;
-    let steps: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let plan: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let steps = &plan["steps"];
     let commands: Vec<&str> = steps.as_array().unwrap().iter().map(|step| step["command"].as_str().unwrap()).collect();
-    // But for the variables, which are the same for all.
-    let exports = lines.lines().take_while(|line| line.starts_with("export OCI_")).count();
-    assert_eq!(exports, 3);
-    assert_eq!(commands, lines.lines().skip(exports).collect::<Vec<_>>());
+    let exports: Vec<&str> = plan["exports"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
+    assert_eq!(exports.len(), 3);
+    assert_eq!([exports, commands].concat(), lines.lines().collect::<Vec<_>>());
     let child = steps.as_array().unwrap().iter().position(|step| step["image"] == "fastapi-serve").unwrap();
     let base = steps.as_array().unwrap().iter().position(|step| step["image"] == "python-base").unwrap();
     assert!(steps[child]["after"].as_array().unwrap().contains(&base.into()));

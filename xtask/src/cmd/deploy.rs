@@ -46,12 +46,22 @@ fn questions(images: &[&Image]) -> Plan {
     plan
 }
 
-/// The pushes, one after another and bases first, so that what is in the registry never lacks its base.
-fn pushes(context: &Context, project: &Project, images: &[&Image]) -> Plan {
+/// The pushes, one after another and bases first, so that what is in the registry never lacks its base. Each is held once
+/// more against what the guards saw, where they have: what goes before it can take an hour.
+fn pushes(context: &Context, project: &Project, images: &[(&Image, Option<&Inspected>)]) -> Plan {
     let compose = context.compose(project);
     let mut plan = Plan::default();
-    for image in images {
-        let push = Action::Run(compose.push(&image.name));
+    for (image, found) in images {
+        let push = compose.push(&image.name);
+        let push = match found {
+            None => Action::Run(push),
+            Some(found) => {
+                let what = format!("push {}: the engine no longer has it as it was checked", image.name);
+                let fault =
+                    Fault::new(Kind::Busy, what).help(format!("ENVIRONMENT=ci cargo xtask validate {}", image.name));
+                Action::OnlyIf(docker::is_still(&image.reference, &found.id), push, fault)
+            }
+        };
         let mut step = Step::new(format!("push {}", image.name), push).image(&image.name);
         step.retry = true;
         step.relogin = Some(Box::new(login::action(context, project, &image.reference.registry)));
@@ -109,7 +119,7 @@ pub fn run(context: &Context, flags: &flags::Deploy) -> Result<()> {
             .into());
     }
     let mut shown = questions(&images);
-    shown.extend(pushes(context, &project, &images));
+    shown.extend(pushes(context, &project, &images.iter().map(|image| (*image, None)).collect::<Vec<_>>()));
     shown.extend(confirmations(&images));
     if context.shows(&shown)? {
         return Ok(());
@@ -137,7 +147,7 @@ pub fn run(context: &Context, flags: &flags::Deploy) -> Result<()> {
     for (image, _) in there {
         context.note(&format!("{}: the registry has this very image already", image.name));
     }
-    let wanted: Vec<&Image> = wanted.into_iter().map(|(image, _)| *image).collect();
+    let wanted: Vec<_> = wanted.into_iter().map(|(image, found)| (*image, found.as_ref())).collect();
     let pushed = context.exec.run(&pushes(context, &project, &wanted));
     if interrupt::interrupted() {
         // What would be asked now is stopped as soon as it begins, and its silence proves nothing.

@@ -1,6 +1,6 @@
 //! What will be done, as a value: printed by `--dry-run`, run by [`crate::exec`], compared by tests.
 
-use crate::project::ImageName;
+use crate::{error::Fault, project::ImageName};
 use serde::{Serialize, Serializer};
 use std::{
     borrow::Cow,
@@ -44,6 +44,8 @@ pub enum Action {
     Unless(Probe, Invocation),
     /// Runs the first where the probe says yes, else the second.
     Either(Probe, Invocation, Invocation),
+    /// Runs where the probe says yes, else fails by the fault.
+    OnlyIf(Probe, Invocation, Fault),
     /// The first one's standard output is the second one's standard input; we never hold what passes.
     Pipe(Invocation, Invocation),
     /// Makes the folder `to` afresh, with copies of the files `from` in it.
@@ -218,6 +220,7 @@ impl fmt::Display for Action {
             Action::Run(run) => run.fmt(f),
             Action::Unless(probe, run) => write!(f, "{probe} || {run}"),
             Action::Either(probe, run, otherwise) => write!(f, "if {probe}; then {run}; else {otherwise}; fi"),
+            Action::OnlyIf(probe, run, _) => write!(f, "{probe} && {run}"),
             Action::Pipe(from, to) => write!(f, "{from} | {to}"),
             Action::Stage { from, to } => {
                 let from: Vec<String> = from.iter().map(|file| path(file)).collect();
@@ -239,10 +242,26 @@ impl fmt::Display for Action {
     }
 }
 
+fn export((name, value): &(String, EnvValue)) -> String {
+    format!("export {name}={value}")
+}
+
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.exports.iter().try_for_each(|(name, value)| writeln!(f, "export {name}={value}"))?;
+        self.exports.iter().try_for_each(|variable| writeln!(f, "{}", export(variable)))?;
         self.steps.iter().try_for_each(|step| writeln!(f, "{}", step.action))
+    }
+}
+
+/// As it is printed: each `command` is a line for a shell that has run the `exports`; `after` counts among the `steps`.
+impl Serialize for Plan {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeStruct;
+        let exports: Vec<String> = self.exports.iter().map(export).collect();
+        let mut out = serializer.serialize_struct("Plan", 2)?;
+        out.serialize_field("exports", &exports)?;
+        out.serialize_field("steps", &self.steps)?;
+        out.end()
     }
 }
 

@@ -141,6 +141,11 @@ pub fn image_id(image: &ImageRef) -> Invocation {
     Invocation::new("docker", ["image", "inspect", "--format", "{{.Id}}", &image.to_string()])
 }
 
+/// Does the engine still have this very image under its name?
+pub fn is_still(image: &ImageRef, id: &str) -> Probe {
+    Probe { run: image_id(image), prints: Some(id.to_owned()) }
+}
+
 /// What the engine has of these, as one JSON list; those that it doesn't have are left out (and the exit code is 1).
 pub fn inspect_all(images: &[&ImageRef]) -> Invocation {
     let references = images.iter().map(ToString::to_string);
