@@ -6,36 +6,11 @@ use crate::{
     flags, interrupt,
     plan::{Action, Plan, Step},
     project::{Image, Project},
-    tools::docker::{self, STAGE_LABEL},
+    tools::docker::{self, Inspected, STAGE_LABEL},
 };
 use anyhow::{Context as _, Result};
-use serde::Deserialize;
-use std::{collections::BTreeMap, path::Path};
-
-/// What `docker image inspect` says of an image.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Inspected {
-    id: String,
-    config: Config,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Config {
-    labels: Option<BTreeMap<String, String>>,
-}
-
-/// The part of a registry's manifest that names the image.
-#[derive(Debug, Deserialize)]
-struct Manifest {
-    config: Option<Descriptor>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Descriptor {
-    digest: String,
-}
+use serde_json::{Value, json};
+use std::path::Path;
 
 /// What is asked before anything leaves the machine, one question an image.
 fn questions(images: &[&Image]) -> Plan {
@@ -88,13 +63,12 @@ fn objection(root: &Path, image: &Image, found: Option<&Inspected>, flags: &flag
         let why = format!("{name}: the engine has no image {}", image.reference);
         return Some((why, format!("ENVIRONMENT=ci cargo xtask build {name}")));
     };
-    let labels = found.config.labels.as_ref();
-    let stand_ins = labels.map(docker::stand_ins).unwrap_or_default().join(", ");
+    let stand_ins = docker::stand_ins(&found.labels).join(", ");
     if !stand_ins.is_empty() && !image.reference.is_loopback() {
         let why = format!("{name}: built on a stand-in ({stand_ins}), which may only go to a registry on this machine");
         return Some((why, "build it where what it stands in for can be reached".to_owned()));
     }
-    let stage = labels.and_then(|labels| labels.get(STAGE_LABEL)).filter(|stage| !stage.is_empty());
+    let stage = found.labels.get(STAGE_LABEL).filter(|stage| !stage.is_empty());
     if let Some(stage) = stage
         && !flags.force_development
     {
@@ -194,15 +168,15 @@ pub fn run(context: &Context, flags: &flags::Deploy) -> Result<()> {
 /// The digest that the registry gives for the image's tag.
 fn confirmed(context: &Context, image: &Image) -> Option<String> {
     let output = context.exec.capture(&docker::registry_descriptor(&image.reference)).ok()?;
-    let descriptor: Descriptor = serde_json::from_str(&output.stdout).ok().filter(|_| output.success)?;
-    Some(descriptor.digest)
+    let descriptor: Value = serde_json::from_str(&output.stdout).ok().filter(|_| output.success)?;
+    descriptor["digest"].as_str().map(str::to_owned)
 }
 
 fn print_digest(context: &Context, image: &Image, digest: &str) {
     if context.globals.json {
         data_line!(
             "{}",
-            serde_json::json!({"image": image.name.as_str(), "reference": image.reference.to_string(), "digest": digest})
+            json!({"image": image.name.as_str(), "reference": image.reference.to_string(), "digest": digest})
         );
     } else {
         data_line!("{}@{digest}", image.reference);
@@ -214,11 +188,12 @@ fn inspect(context: &Context, images: &[&Image]) -> Result<Vec<Option<Inspected>
         .iter()
         .map(|image| {
             let output = context.exec.capture(&docker::inspect(&image.reference))?;
-            let parsed: Vec<Inspected> = match output.success {
-                true => serde_json::from_str(&output.stdout)
-                    .with_context(|| format!("reading what docker says of {}", image.reference))?,
-                false => Vec::new(),
-            };
+            if !output.success {
+                return Ok(None);
+            }
+            let parsed = Inspected::list(&output.stdout);
+            let parsed =
+                parsed.with_context(|| format!("reading what docker says of {}: no image", image.reference))?;
             Ok(parsed.into_iter().next())
         })
         .collect()
@@ -230,10 +205,9 @@ fn inspect(context: &Context, images: &[&Image]) -> Result<Vec<Option<Inspected>
 fn is_there(context: &Context, image: &Image, found: &Inspected) -> bool {
     let output = context.exec.capture(&docker::registry_manifest(&image.reference));
     let Some(output) = output.ok().filter(|output| output.success) else { return false };
-    let manifest = serde_json::from_str::<Manifest>(&output.stdout);
-    let config = manifest.ok().and_then(|manifest| manifest.config);
+    let manifest: Value = serde_json::from_str(&output.stdout).unwrap_or_default();
     // In an engine with containerd's image store the id is the manifest's digest, or an index's.
-    config.is_some_and(|config| config.digest == found.id)
+    manifest["config"]["digest"] == found.id.as_str()
         || confirmed(context, image).is_some_and(|digest| digest == found.id)
 }
 
@@ -258,7 +232,10 @@ mod tests {
         };
         let found = |labels: &[(&str, &str)]| Inspected {
             id: "sha256:none".to_owned(),
-            config: Config { labels: Some(labels.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect()) },
+            tags: Vec::new(),
+            created: String::new(),
+            size: 0,
+            labels: labels.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect(),
         };
         let flags = |force_development, force_unvalidated| flags::Deploy {
             images: flags::Images { images: Vec::new(), all: true },

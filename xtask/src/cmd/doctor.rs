@@ -12,7 +12,7 @@ use crate::{
     ui::{Style, table},
 };
 use anyhow::{Context as _, Result};
-use serde::Serialize;
+use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
     thread,
@@ -23,7 +23,7 @@ const DISK: u64 = 20;
 /// How long a registry or an index may take to answer, in seconds.
 const PATIENCE: &str = "20";
 
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 struct Finding {
     what: String,
     found: Option<String>,
@@ -37,6 +37,10 @@ impl Finding {
     fn new(what: &str, found: Option<String>, needed: &str, ok: bool, help: &str) -> Finding {
         let help = (!ok).then(|| help.to_owned());
         Finding { what: what.to_owned(), found, needed: needed.to_owned(), ok, help }
+    }
+
+    fn json(&self) -> Value {
+        json!({"what": self.what, "found": self.found, "needed": self.needed, "ok": self.ok, "help": self.help})
     }
 }
 
@@ -198,6 +202,7 @@ pub fn run(context: &Context) -> Result<()> {
         findings
     });
     if context.globals.json {
+        let findings: Vec<Value> = findings.iter().map(Finding::json).collect();
         data_line!("{}", serde_json::to_string_pretty(&findings).context("writing the findings as JSON")?);
     } else {
         data!("{}", render(context, &findings));

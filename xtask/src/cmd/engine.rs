@@ -4,16 +4,13 @@ use super::Context;
 use crate::{
     plan::Invocation,
     project::{ImageRef, Project},
-    tools::docker,
+    tools::docker::{self, Inspected},
 };
-use serde::{Deserialize, Serialize};
-use std::{
-    collections::BTreeMap,
-    time::{Duration, SystemTime},
-};
+use serde_json::{Value, json};
+use std::time::{Duration, SystemTime};
 
 /// An image as the engine has it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct Local {
     pub id: String,
     /// In bytes.
@@ -37,27 +34,20 @@ impl Local {
         self.stage.as_deref().unwrap_or("production")
     }
 
+    pub fn json(&self) -> Value {
+        json!({
+            "id": self.id,
+            "size": self.size,
+            "created": self.created,
+            "stage": self.stage,
+            "stand_in": self.stand_in,
+        })
+    }
+
     /// How long ago it was made; what the engine says where that is no time.
     pub fn age(&self, now: SystemTime) -> String {
         time_of(&self.created).map_or_else(|| self.created.clone(), |then| age(then, now))
     }
-}
-
-/// What `docker image inspect` says of an image.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Inspected {
-    id: String,
-    repo_tags: Option<Vec<String>>,
-    created: String,
-    size: u64,
-    config: Option<Config>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Config {
-    labels: Option<BTreeMap<String, String>>,
 }
 
 /// What an engine that answers has.
@@ -66,14 +56,13 @@ pub struct Answer(Vec<Inspected>);
 impl Answer {
     pub fn of(&self, reference: &ImageRef) -> Option<Local> {
         let tag = reference.to_string();
-        let found = self.0.iter().find(|found| found.repo_tags.iter().flatten().any(|name| *name == tag))?;
-        let labels = found.config.as_ref().and_then(|config| config.labels.as_ref());
+        let found = self.0.iter().find(|found| found.tags.contains(&tag))?;
         Some(Local {
             id: found.id.clone(),
             size: found.size,
             created: found.created.clone(),
-            stage: labels.and_then(|labels| labels.get(docker::STAGE_LABEL)).cloned(),
-            stand_in: labels.is_some_and(|labels| !docker::stand_ins(labels).is_empty()),
+            stage: found.labels.get(docker::STAGE_LABEL).cloned(),
+            stand_in: !docker::stand_ins(&found.labels).is_empty(),
         })
     }
 }
@@ -87,8 +76,7 @@ pub fn question(project: &Project) -> Invocation {
 pub fn ask(context: &Context, question: &Invocation) -> Option<Answer> {
     let output = context.exec.capture(question).ok()?;
     // A missing image is an error of docker's, too; an engine that doesn't answer prints no list.
-    serde_json::from_str(&output.stdout)
-        .ok()
+    Inspected::list(&output.stdout)
         .filter(|_| output.success || output.stderr.to_lowercase().contains("no such image"))
         .map(Answer)
 }

@@ -10,10 +10,10 @@ use crate::{
     ui::{Style, table},
 };
 use anyhow::{Context as _, Result};
-use serde::Serialize;
+use serde_json::{Value, json};
 use std::time::SystemTime;
 
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 struct Row {
     name: String,
     reference: String,
@@ -25,6 +25,22 @@ struct Row {
     suite: bool,
     /// What the engine has; nothing where it doesn't answer or has no such image.
     local: Option<Local>,
+}
+
+impl Row {
+    fn json(&self) -> Value {
+        json!({
+            "name": self.name,
+            "reference": self.reference,
+            "bases": self.bases,
+            "hardware": self.hardware,
+            "description": self.description,
+            "stage": self.stage,
+            "lock": self.lock,
+            "suite": self.suite,
+            "local": self.local.as_ref().map(Local::json),
+        })
+    }
 }
 
 fn row(context: &Context, project: &Project, image: &Image, engine: Option<&Answer>) -> Row {
@@ -52,6 +68,7 @@ pub fn run(context: &Context) -> Result<()> {
     let engine = engine::ask(context, &question);
     let rows: Vec<Row> = project.family().map(|image| row(context, &project, image, engine.as_ref())).collect();
     if context.globals.json {
+        let rows: Vec<Value> = rows.iter().map(Row::json).collect();
         data_line!("{}", serde_json::to_string_pretty(&rows).context("writing the list as JSON")?);
         return Ok(());
     }

@@ -6,6 +6,7 @@ use crate::project::{
     lockfile::{Lockfile, Move, moves},
 };
 use anyhow::{Context as _, Result};
+use serde_json::json;
 use std::fmt::Write as _;
 
 pub struct Changes(Vec<(ImageName, Vec<Move>)>);
@@ -24,8 +25,9 @@ impl Changes {
     /// Text goes to people; what was asked for by a flag is data.
     pub fn print(&self, context: &Context, markdown: bool) -> Result<()> {
         if context.globals.json {
-            let entry =
-                |(image, moves): &(ImageName, Vec<Move>)| serde_json::json!({"image": image.as_str(), "moves": moves});
+            let moved =
+                |Move { package, before, after }: &Move| json!({"package": package, "before": before, "after": after});
+            let entry = |(image, moves): &(ImageName, Vec<Move>)| json!({"image": image.as_str(), "moves": moves.iter().map(moved).collect::<Vec<_>>()});
             let entries: Vec<_> = self.0.iter().map(entry).collect();
             data_line!("{}", serde_json::to_string_pretty(&entries).context("writing the changes as JSON")?);
         } else if markdown {

@@ -5,10 +5,7 @@
 
 use super::vars::Vars;
 use crate::{error::Fault, parallel};
-use serde::de::{
-    Deserialize, Deserializer, EnumAccess, Error as _, MapAccess, SeqAccess, VariantAccess as _, Visitor,
-    value::MapDeserializer,
-};
+use serde::de::{Deserialize, Deserializer, EnumAccess, Error as _, MapAccess, SeqAccess, VariantAccess as _, Visitor};
 use std::{collections::BTreeMap, fmt, path::Path};
 
 /// The services of one compose file, in the order they are written.
@@ -39,8 +36,7 @@ pub struct Build {
 }
 
 /// What people are told of an image: ours, so an unknown key is an error.
-#[derive(Debug, Clone, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone)]
 pub struct About {
     pub description: String,
     pub hardware: String,
@@ -224,13 +220,20 @@ fn parse_service(path: &Path, text: &str, name: &str, service: &Node, vars: &Var
 
 fn read_about(node: &Node) -> Result<About, String> {
     let Node::Map(keys) = node else { return Err("a mapping is wanted".to_owned()) };
-    let plain = |(key, node): &(String, Node)| match node {
-        Node::Text(text) => Ok((key.clone(), text.clone())),
-        _ => Err(format!("{key}: {PLAIN}")),
-    };
-    let keys = keys.iter().map(plain).collect::<Result<Vec<_>, _>>()?;
-    let about = About::deserialize(MapDeserializer::new(keys.into_iter()));
-    about.map_err(|e: serde::de::value::Error| e.to_string())
+    let (mut description, mut hardware) = (None, None);
+    for (key, node) in keys {
+        let Node::Text(text) = node else { return Err(format!("{key}: {PLAIN}")) };
+        match key.as_str() {
+            "description" => description = Some(text.clone()),
+            "hardware" => hardware = Some(text.clone()),
+            _ => return Err(format!("unknown field `{key}`, expected `description` or `hardware`")),
+        }
+    }
+    let missing = |name: &str| format!("missing field `{name}`");
+    Ok(About {
+        description: description.ok_or_else(|| missing("description"))?,
+        hardware: hardware.ok_or_else(|| missing("hardware"))?,
+    })
 }
 
 /// Reads what is planned with, and replaces the variables in just that.

@@ -131,7 +131,7 @@ pub fn line_at(text: &str, offset: usize) -> usize {
 }
 
 /// A package that isn't the same in two locks: its versions before and after, empty where it wasn't or isn't there.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Move {
     pub package: String,
     pub before: Option<String>,

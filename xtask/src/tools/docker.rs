@@ -4,6 +4,7 @@ use crate::{
     plan::{EnvValue, Invocation, Probe},
     project::{ImageName, ImageRef},
 };
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// The label that a `development` stage bears, and everything built on one inherits.
@@ -20,6 +21,38 @@ pub fn stand_ins(labels: &BTreeMap<String, String>) -> Vec<&str> {
     let image = labels.get(STAND_IN_LABEL).filter(|image| !image.is_empty()).map(String::as_str);
     let indexes = labels.iter().filter(|(_, value)| *value == STAND_IN);
     image.into_iter().chain(indexes.filter_map(|(label, _)| label.strip_prefix(INDEX_LABEL))).collect()
+}
+
+/// An image, as the engine has it.
+#[derive(Debug, Clone)]
+pub struct Inspected {
+    pub id: String,
+    pub tags: Vec<String>,
+    /// RFC 3339.
+    pub created: String,
+    /// In bytes.
+    pub size: u64,
+    pub labels: BTreeMap<String, String>,
+}
+
+impl Inspected {
+    /// Reads what `docker image inspect` prints; nothing where that is no list of images.
+    pub fn list(json: &str) -> Option<Vec<Inspected>> {
+        let images: Value = serde_json::from_str(json).ok()?;
+        images.as_array()?.iter().map(Inspected::read).collect()
+    }
+
+    fn read(image: &Value) -> Option<Inspected> {
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let labels = image["Config"]["Labels"].as_object().into_iter().flatten();
+        Some(Inspected {
+            id: text(&image["Id"])?,
+            tags: image["RepoTags"].as_array().into_iter().flatten().filter_map(text).collect(),
+            created: text(&image["Created"])?,
+            size: image["Size"].as_u64()?,
+            labels: labels.filter_map(|(name, value)| Some((name.clone(), text(value)?))).collect(),
+        })
+    }
 }
 
 /// docker compose with one of our files.

@@ -204,7 +204,14 @@ impl Repo {
 
     pub fn engine_has_at(&self, reference: &str, id: &str, labels: &[(&str, &str)]) -> &Repo {
         let map: serde_json::Map<_, _> = labels.iter().map(|(k, v)| ((*k).to_owned(), (*v).into())).collect();
-        let json = serde_json::json!([{"Id": id, "Config": {"Labels": map}}]).to_string();
+        let image = serde_json::json!({
+            "Id": id,
+            "RepoTags": [reference],
+            "Created": "2026-11-22T17:25:04.5Z",
+            "Size": 75_000_000,
+            "Config": {"Labels": map},
+        });
+        let json = serde_json::json!([image]).to_string();
         let stage = labels.iter().find(|(label, _)| *label == "core-images.stage").map_or("", |(_, stage)| stage);
         self.on(&format!("docker image inspect {reference}"), Reply::prints(&json));
         self.on(&format!("docker image inspect --format {{{{.Id}}}} {reference}"), Reply::prints(id));
