@@ -1,14 +1,18 @@
 //! The only place where processes are spawned and a plan's files are touched.
 
 use crate::{
-    error::{Fault, Kind},
     interrupt::{self, Group},
     plan::{Action, EnvValue, Invocation, Plan, Probe, Step},
-    project::{coupling::pins_of, lockfile::Lockfile, pyproject::Pyproject},
     tools::diagnose,
     ui::{Style, Ui, duration},
 };
 use anyhow::{Context as _, Result};
+use project::{
+    coupling::pins_of,
+    error::{Fault, Kind},
+    lockfile::Lockfile,
+    pyproject::Pyproject,
+};
 use std::{
     collections::VecDeque,
     fs,

@@ -59,7 +59,6 @@ impl Ui {
         format!("\x1b[{code}m{text}\x1b[0m")
     }
 
-    #[expect(clippy::unused_self, reason = "what is shown belongs to the Ui")]
     /// One write a line, so that lines of parallel steps don't tear. A closed standard error is nobody's loss.
     pub fn line(self, text: &str) {
         let _ = stderr().lock().write_all(format!("{text}\n").as_bytes());

@@ -4,10 +4,10 @@ use super::Context;
 use crate::{
     flags,
     plan::{Action, EnvValue, Invocation, Plan, Step},
-    project::{ImageName, Project},
     tools::docker::{self, Compose},
 };
 use anyhow::Result;
+use project::{ImageName, Project};
 use std::collections::{HashMap, HashSet};
 
 /// Which images are built anew, rather than only where they are missing.

@@ -2,17 +2,17 @@
 
 use super::{Context, ci, dependabot, readme};
 use crate::{
-    error::Fault,
     flags,
-    project::{
-        Base, Environment, Image, ImageRef, Origin, Project,
-        compose::line_of,
-        family::{self, Finding},
-        vars::Vars,
-    },
     tools::docker::{INDEX_LABEL, STAGE_LABEL},
 };
 use anyhow::{Context as _, Result};
+use project::{
+    Base, Environment, Image, ImageRef, Origin, Project,
+    compose::line_of,
+    error::Fault,
+    family::{self, Finding},
+    vars::Vars,
+};
 use std::{
     collections::BTreeSet,
     fs,

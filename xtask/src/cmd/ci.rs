@@ -4,10 +4,10 @@ use super::{Context, dependabot};
 use crate::{
     flags,
     plan::{Action, EnvValue, Invocation, Plan, Step},
-    project::{Environment, ImageRef},
     tools::docker,
 };
 use anyhow::{Context as _, Result};
+use project::{Environment, ImageRef};
 use std::{
     fs, io,
     path::{Path, PathBuf},

@@ -1,11 +1,11 @@
 //! One run at a time works on an image.
 
 use super::Context;
-use crate::{
-    error::{Fault, Kind},
-    project::ImageName,
-};
 use anyhow::{Context as _, Result};
+use project::{
+    ImageName,
+    error::{Fault, Kind},
+};
 use std::{
     fs::{self, File, TryLockError},
     io::{Read as _, Write as _},

@@ -1,13 +1,10 @@
 //! `completions`: scripts that ask this binary, so that a new image completes without a new script.
 
 use super::Context;
-use crate::{
-    error::Fault,
-    flags::{Cli, Shell},
-    project::{Environment, Image, Project, vars::Vars},
-};
+use crate::flags::{Cli, Shell};
 use anyhow::{Context as _, Result};
 use clap::{Arg, Command, CommandFactory as _, builder::PossibleValue};
+use project::{Environment, Image, Project, error::Fault, vars::Vars};
 use std::env;
 
 /// Prints what can stand where the last of `words` is being typed, each with what it means.

@@ -1,7 +1,7 @@
 //! Dependabot's configuration, from the compose files and the folders that hold what it can move.
 
 use super::Context;
-use crate::project::{Project, family};
+use project::{Project, family};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,

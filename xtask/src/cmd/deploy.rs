@@ -2,13 +2,15 @@
 
 use super::{Context, login, validate::has_passed};
 use crate::{
-    error::{Fault, Kind},
     flags, interrupt,
     plan::{Action, Plan, Step},
-    project::{Image, Project},
     tools::docker::{self, Inspected, STAGE_LABEL},
 };
 use anyhow::{Context as _, Result};
+use project::{
+    Image, Project,
+    error::{Fault, Kind},
+};
 use serde_json::{Value, json};
 use std::path::Path;
 

@@ -5,13 +5,15 @@ use super::{
     setup::{indexes, reaches},
 };
 use crate::{
-    error::{Fault, Kind},
     plan::{Action, Invocation, Plan, Step},
-    project::{Environment, ImageRef, Origin},
     tools::docker::{self, STAND_IN},
     ui::{Style, table},
 };
 use anyhow::{Context as _, Result};
+use project::{
+    Environment, ImageRef, Origin,
+    error::{Fault, Kind},
+};
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -3,9 +3,9 @@
 use super::Context;
 use crate::{
     plan::Invocation,
-    project::{ImageRef, Project},
     tools::docker::{self, Inspected},
 };
+use project::{ImageRef, Project};
 use serde_json::{Value, json};
 use std::time::{Duration, SystemTime};
 

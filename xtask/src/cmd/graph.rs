@@ -2,12 +2,11 @@
 
 use super::Context;
 use crate::{
-    error::Fault,
     flags::{self, GraphFormat},
-    project::{Base, ImageName, Origin, Project},
     ui::table,
 };
 use anyhow::{Context as _, Result};
+use project::{Base, ImageName, Origin, Project, error::Fault};
 use serde_json::json;
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -202,7 +201,7 @@ pub fn run(context: &Context, flags: &flags::Graph) -> Result<()> {
 #[cfg(test)]
 pub mod tests {
     use super::*;
-    use crate::project::{Environment, vars::Vars};
+    use project::{Environment, vars::Vars};
 
     /// The graph of a compose file with `images`: a name, what it stands on, and its hardware.
     pub fn graph_of(images: &[(&str, &[&str], &str)]) -> Graph {

@@ -6,10 +6,10 @@ use super::{
 };
 use crate::{
     plan::{Action, Plan, Step},
-    project::{Image, Project},
     ui::{Style, table},
 };
 use anyhow::{Context as _, Result};
+use project::{Image, Project};
 use serde_json::{Value, json};
 use std::time::SystemTime;
 

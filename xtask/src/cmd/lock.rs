@@ -2,17 +2,9 @@
 
 use super::{Context, dependabot, moves::Changes, readme, setup};
 use crate::{
-    error::{Fault, Kind},
     exec::Outcome,
     flags,
     plan::{Action, EnvValue, Invocation, Plan, Probe, Step},
-    project::{
-        Image, ImageName, Origin, Project,
-        coupling::{Pins, normalised, pins_of},
-        lockfile::Lockfile,
-        pyproject::Pyproject,
-        python,
-    },
     tools::{
         diagnose,
         docker::{self, Compose},
@@ -20,6 +12,14 @@ use crate::{
     },
 };
 use anyhow::{Context as _, Result};
+use project::{
+    Image, ImageName, Origin, Project,
+    coupling::{Pins, normalised, pins_of},
+    error::{Fault, Kind},
+    lockfile::Lockfile,
+    pyproject::Pyproject,
+    python,
+};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     fs, io,

@@ -2,12 +2,11 @@
 
 use super::{Context, setup};
 use crate::{
-    error::Fault,
     plan::{Action, Plan, Step},
-    project::Project,
     tools::{aws, docker},
 };
 use anyhow::Result;
+use project::{Project, error::Fault};
 use std::collections::BTreeSet;
 
 const DEFAULT_REGION: &str = "us-east-1";

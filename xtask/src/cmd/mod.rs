@@ -24,15 +24,14 @@ pub mod stop;
 pub mod validate;
 
 use crate::{
-    error::Fault,
     exec::Executor,
     flags::{Globals, Images},
     plan::Plan,
-    project::{Environment, ImageName, Project, find_root, read_vars, vars::Vars},
     tools::{self, docker::Compose},
     ui::Ui,
 };
 use anyhow::{Context as _, Result};
+use project::{Environment, ImageName, Project, error::Fault, find_root, read_vars, vars::Vars};
 use std::{
     collections::BTreeMap,
     env,

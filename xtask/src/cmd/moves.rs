@@ -1,11 +1,11 @@
 //! Which packages a lock run moved: for people, for scripts, and for a pull request.
 
 use super::Context;
-use crate::project::{
+use anyhow::{Context as _, Result};
+use project::{
     ImageName,
     lockfile::{Lockfile, Move, moves},
 };
-use anyhow::{Context as _, Result};
 use serde_json::json;
 use std::fmt::Write as _;
 

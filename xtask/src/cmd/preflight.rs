@@ -1,11 +1,9 @@
 //! Before any work: are the tools there? All that is missing is told at once.
 
 use super::{Context, enumerate};
-use crate::{
-    error::{Fault, Kind},
-    tools::docker,
-};
+use crate::tools::docker;
 use anyhow::Result;
+use project::error::{Fault, Kind};
 use std::thread;
 
 /// The oldest docker compose whose `up --wait`, build secrets and `run --build` we use.

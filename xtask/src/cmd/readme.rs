@@ -1,14 +1,12 @@
 //! The parts of README.md that are generated, between marks, from the compose files and the flags.
 
 use super::graph::Graph;
-use crate::{
-    flags::Cli,
-    project::{
-        Image, Project,
-        family::{self, Member},
-    },
-};
+use crate::flags::Cli;
 use clap::CommandFactory as _;
+use project::{
+    Image, Project,
+    family::{self, Member},
+};
 use std::{fmt::Write as _, fs, path::PathBuf};
 
 /// README.md with every generated part made anew.

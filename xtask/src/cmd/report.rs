@@ -9,12 +9,12 @@ use super::{
 use crate::{
     flags,
     plan::{Action, Plan, Step},
-    project::{
-        Image, Project,
-        family::{self, Finding, Member, PYTHON},
-    },
 };
 use anyhow::{Context as _, Result};
+use project::{
+    Image, Project,
+    family::{self, Finding, Member, PYTHON},
+};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
@@ -512,7 +512,7 @@ fn write(path: &Path, text: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::project::{Environment, vars::Vars};
+    use project::{Environment, vars::Vars};
     use std::fmt::Write as _;
 
     /// An image: its name, its base, lines of its pyproject.toml, and its packages; `=` before those that are pinned.

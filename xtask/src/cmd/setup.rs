@@ -4,16 +4,18 @@
 
 use super::{Context, lock::DEFAULT_INDEX};
 use crate::{
-    error::{Fault, Kind},
     flags,
     plan::{Action, EnvValue, Invocation, Plan, Probe, Step},
-    project::{Environment, ImageRef, Origin},
     tools::{
         self,
         docker::{self, STAND_IN},
     },
 };
 use anyhow::Result;
+use project::{
+    Environment, ImageRef, Origin,
+    error::{Fault, Kind},
+};
 use std::{
     collections::{BTreeMap, BTreeSet},
     env, fs,

@@ -4,10 +4,10 @@ use super::{Context, build};
 use crate::{
     flags,
     plan::{Action, Plan, Step},
-    project::{ImageName, Project},
     tools::docker::Compose,
 };
 use anyhow::Result;
+use project::{ImageName, Project};
 
 /// Builds what is missing, then starts; a service that doesn't become healthy shows its log and is removed.
 pub fn plan(project: &Project, compose: &Compose, name: &ImageName) -> Result<Plan> {
@@ -22,7 +22,7 @@ pub fn run(context: &Context, flags: &flags::Start) -> Result<()> {
     let project = context.project()?;
     let names = project.select(std::slice::from_ref(&flags.image), false)?;
     let [name] = names.as_slice() else {
-        return Err(crate::error::Fault::usage(format!("start {}: one image at a time", flags.image)).into());
+        return Err(project::error::Fault::usage(format!("start {}: one image at a time", flags.image)).into());
     };
     let compose = context.compose(&project);
     let plan = plan(&project, &compose, name)?;

@@ -2,14 +2,16 @@
 
 use super::Context;
 use crate::{
-    error::{Fault, Kind},
     exec::{Outcome, first_failure},
     flags,
     plan::{Action, Plan, Step},
-    project::{Image, ImageName},
     tools::docker::{self, Compose},
 };
 use anyhow::{Context as _, Result};
+use project::{
+    Image, ImageName,
+    error::{Fault, Kind},
+};
 use serde_json::{Value, json};
 use std::{
     fs,

@@ -1,6 +1,6 @@
 //! What will be done, as a value: printed by `--dry-run`, run by [`crate::exec`], compared by tests.
 
-use crate::{error::Fault, project::ImageName};
+use project::{ImageName, error::Fault};
 use serde::{Serialize, Serializer};
 use std::{
     borrow::Cow,

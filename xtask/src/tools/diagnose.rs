@@ -1,6 +1,7 @@
 //! What a tool's last lines say about why it failed.
 
-use crate::{error::Kind, plan::Invocation};
+use crate::plan::Invocation;
+use project::error::Kind;
 
 /// Errors that go by themselves: the engine's, BuildKit's and registries' words for them.
 const TRANSIENT: [&str; 16] = [

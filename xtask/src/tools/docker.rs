@@ -1,9 +1,7 @@
 //! docker and docker compose.
 
-use crate::{
-    plan::{EnvValue, Invocation, Probe},
-    project::{ImageName, ImageRef},
-};
+use crate::plan::{EnvValue, Invocation, Probe};
+use project::{ImageName, ImageRef};
 use serde_json::Value;
 use std::collections::BTreeMap;
 

@@ -287,7 +287,7 @@ fn splits(members: &[Member]) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::project::{Environment, vars::Vars};
+    use crate::{Environment, vars::Vars};
     use std::path::Path;
 
     const DEV: &str = "services:\n  base:\n    image: r.io/base:1\n    build: {context: ./images/base}\n  child:\n    image: r.io/child:1\n    \

@@ -274,7 +274,7 @@ fn json(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::project::lockfile::Lockfile;
+    use crate::lockfile::Lockfile;
 
     fn pyproject(text: &str) -> Pyproject {
         Pyproject::parse(Path::new("images/a/pyproject.toml"), text).unwrap()
@@ -380,7 +380,7 @@ mod tests {
     /// The locks of the repository were written by poetry itself.
     #[test]
     fn the_hash_is_poetrys() {
-        let images = Path::new(env!("CARGO_MANIFEST_DIR")).join("../images");
+        let images = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../images");
         let mut seen = 0;
         for entry in std::fs::read_dir(images).unwrap() {
             let folder = entry.unwrap().path();

@@ -3,22 +3,21 @@
 pub mod compose;
 pub mod coupling;
 pub mod dockerfile;
+pub mod error;
 pub mod family;
 mod graph;
 pub mod image;
 pub mod interpolate;
 pub mod lockfile;
+mod parallel;
 pub mod pyproject;
 pub mod python;
 pub mod vars;
 
-use crate::{
-    error::{Fault, Kind},
-    parallel,
-};
 use anyhow::{Context as _, Result};
 use compose::{About, Build, ComposeFile, Service};
 use dockerfile::Dockerfile;
+use error::{Fault, Kind};
 pub use image::{ImageName, ImageRef};
 use std::{
     collections::{BTreeMap, HashMap},

@@ -1,0 +1,49 @@
+//! What `cargo xtask` does. A library beside the program, and the repository's reading a crate of its own, since cargo
+//! compiles libraries side by side where a program waits for all that it is made of.
+
+#[macro_use]
+pub mod ui;
+
+mod cmd;
+mod exec;
+pub mod flags;
+mod interrupt;
+mod plan;
+mod tools;
+
+use cmd::Context;
+use flags::{Cli, Command};
+use project::error::{Fault, Kind};
+use ui::Ui;
+
+/// Finds the root and does what was asked.
+///
+/// # Errors
+/// What failed; a [`Fault`] where there is an exit code for it.
+pub fn run(cli: Cli, ui: Ui) -> anyhow::Result<()> {
+    interrupt::listen()?;
+    let context = Context::new(cli.globals, ui)?;
+    let done = match cli.command {
+        Command::Lock(flags) => cmd::lock::run(&context, &flags),
+        Command::Build(flags) => cmd::build::run(&context, &flags),
+        Command::Login => cmd::login::run(&context),
+        Command::Deploy(flags) => cmd::deploy::run(&context, &flags),
+        Command::Start(flags) => cmd::start::run(&context, &flags),
+        Command::Stop(flags) => cmd::stop::run(&context, &flags),
+        Command::Validate(flags) => cmd::validate::run(&context, &flags),
+        Command::Setup(flags) => cmd::setup::run(&context, &flags),
+        Command::Doctor => cmd::doctor::run(&context),
+        Command::List => cmd::list::run(&context),
+        Command::Graph(flags) => cmd::graph::run(&context, &flags),
+        Command::Report(flags) => cmd::report::run(&context, &flags),
+        Command::Check(flags) => cmd::check::run(&context, &flags),
+        Command::Ci(flags) => cmd::ci::run(&context, &flags),
+        Command::Couple(flags) => exec::couple(&flags.base, &flags.pyproject),
+        Command::Completions { shell } => cmd::completions::run(shell),
+        Command::Complete { words } => cmd::completions::answer(&context, &words),
+    };
+    match interrupt::interrupted() {
+        true => done.and(Err(Fault::new(Kind::Interrupted, "interrupted").into())),
+        false => done,
+    }
+}
