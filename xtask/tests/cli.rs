@@ -1335,7 +1335,7 @@ fn a_wrong_compose_file_is_named_with_the_line() {
             "/other:latest\n    build",
             &["yaml:32: ", "python-base", "/other"],
         ),
-        ("  python-base-tests:", "  pyton-base-tests:", &["pyton-base-tests", "pyton-base, which is no service"]),
+        ("  python-base-tests:", "  pyton-base-tests:", &["pyton-base-tests", "pyton-base, which no service builds"]),
         ("\n  kubeflow-b:\n", "\n  lonely: {image: x}\n\n  kubeflow-b:\n", &["lonely", "no build:", "yaml:"]),
         ("services:", "include: [x]\nservices:", &["yaml:4", "`include`"]),
     ];

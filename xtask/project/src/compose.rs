@@ -124,9 +124,13 @@ impl<'de> Visitor<'de> for NodeVisitor {
     }
 }
 
+/// A mapping with fewer keys than this is looked through sooner than sorted.
+const FEW: usize = 12;
+
 fn repeated(map: &[(String, Node)]) -> Option<&str> {
-    if map.len() < 2 {
-        return None;
+    if map.len() < FEW {
+        let stands_before = |i: usize| map[..i].iter().any(|(key, _)| *key == map[i].0);
+        return (1..map.len()).find(|i| stands_before(*i)).map(|i| map[i].0.as_str());
     }
     let mut keys: Vec<&str> = map.iter().map(|(key, _)| key.as_str()).collect();
     keys.sort_unstable();

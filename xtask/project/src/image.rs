@@ -1,6 +1,6 @@
 //! Names: of an image of the family, and of any image in any registry.
 
-use std::{fmt, str::FromStr};
+use std::{borrow::Borrow, fmt, str::FromStr};
 
 /// The name of an image: its folder under `images/`, its compose service and its repository at once.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -8,6 +8,13 @@ pub struct ImageName(String);
 
 impl ImageName {
     pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A map of names can be asked by text.
+impl Borrow<str> for ImageName {
+    fn borrow(&self) -> &str {
         &self.0
     }
 }

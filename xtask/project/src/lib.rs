@@ -20,7 +20,7 @@ use dockerfile::Dockerfile;
 use error::{Fault, Kind};
 pub use image::{ImageName, ImageRef};
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     fmt, fs, io,
     path::{Path, PathBuf},
 };
@@ -168,51 +168,28 @@ impl Project {
         vars: Vars,
         file: &ComposeFile,
     ) -> Result<Project, (Vec<String>, Fault)> {
-        let services: HashMap<&str, &Service> = file.services.iter().map(|s| (s.name.as_str(), s)).collect();
-        let mut built: HashMap<&str, (ImageName, ImageRef)> = HashMap::new();
-        let mut named = Vec::new();
-        let mut externals = Vec::new();
-        for service in &file.services {
-            let fault = |what: String, help: &str| {
-                (vec!["services".to_owned(), service.name.clone()], Fault::project(what).help(help))
-            };
-            let Some(build) = &service.build else {
-                externals.extend(without_build(service, &services).map_err(|(what, help)| fault(what, help))?);
-                continue;
-            };
-            for (argument, url) in build.args.iter().filter(|(argument, _)| argument.ends_with(INDEX_SUFFIX)) {
-                without_credentials(argument, url)
-                    .map_err(|(what, help)| fault(format!("service {}: {what}", service.name), help))?;
+        let (built, others): (Vec<&Service>, Vec<&Service>) =
+            file.services.iter().partition(|service| service.build.is_some());
+        let named = parallel::map(&built, |service| named(service).map_err(|fault| (keys(service), fault)));
+        let named: Vec<(ImageName, ImageRef)> = named.into_iter().collect::<Result<_, _>>()?;
+        let index: HashMap<ImageName, usize> =
+            named.iter().enumerate().map(|(i, (name, _))| (name.clone(), i)).collect();
+        let (mut externals, mut suites) = (Vec::new(), HashSet::new());
+        for service in others {
+            match without_build(service, &index).map_err(|fault| (keys(service), fault))? {
+                Some(reference) => externals.push((service.name.clone(), reference)),
+                None => drop(suites.insert(service.name.as_str())),
             }
-            let name: ImageName =
-                service.name.parse().map_err(|why| fault(why, "rename the service and its folder"))?;
-            let reference: ImageRef = match &service.image {
-                None => {
-                    return Err(fault(
-                        format!("service {name} has no image:"),
-                        "give it image: <registry>/<its name>:<tag>",
-                    ));
-                }
-                Some(text) => text.parse().map_err(|why| {
-                    fault(format!("service {name}: image: {why}"), "mend the reference or the variable")
-                })?,
-            };
-            if reference.name() != name.as_str() {
-                return Err(fault(
-                    format!("service {name} builds {reference}: the repository must bear the service's name"),
-                    "an image's folder, service and repository have one name",
-                ));
-            }
-            built.insert(&service.name, (name.clone(), reference.clone()));
-            named.push((name, reference, service, build));
         }
-        let images = parallel::map(&named, |(name, reference, service, build)| {
+        let known: Vec<_> = built.into_iter().zip(&named).collect();
+        let images = parallel::map(&known, |(service, (name, reference))| {
+            let Some(build) = &service.build else { return Ok(None) };
             let suite = format!("{name}{SUITE_SUFFIX}");
-            let suite = services.contains_key(suite.as_str()).then_some(suite);
-            Ok(Image { suite, bases: bases(name, build, &built)?, ..image(name, reference, service, build) })
+            let suite = suites.contains(suite.as_str()).then_some(suite);
+            let bases = bases(name, build, &named, &index)?;
+            Ok(Some(Image { bases, suite, ..image(name, reference, service, build) }))
         });
-        let images: Vec<Image> = images.into_iter().collect::<Result<_, _>>()?;
-        let index = images.iter().enumerate().map(|(i, image)| (image.name.clone(), i)).collect();
+        let images: Vec<Image> = images.into_iter().filter_map(Result::transpose).collect::<Result<_, _>>()?;
         Ok(Project { root: root.to_owned(), environment, vars, images, externals, index })
     }
 
@@ -321,50 +298,66 @@ impl Project {
     }
 }
 
-/// What a service is that builds nothing: somebody else's image, or a suite.
-fn without_build(
-    service: &Service,
-    services: &HashMap<&str, &Service>,
-) -> Result<Option<(String, ImageRef)>, (String, &'static str)> {
+/// Where a service stands in its file.
+fn keys(service: &Service) -> Vec<String> {
+    vec!["services".to_owned(), service.name.clone()]
+}
+
+/// The image that a service builds.
+fn named(service: &Service) -> Result<(ImageName, ImageRef), Fault> {
+    let args = service.build.iter().flat_map(|build| &build.args);
+    for (argument, url) in args.filter(|(argument, _)| argument.ends_with(INDEX_SUFFIX)) {
+        without_credentials(&service.name, argument, url)?;
+    }
+    let name: ImageName =
+        service.name.parse().map_err(|why: String| Fault::project(why).help("rename the service and its folder"))?;
+    let reference = service.image.as_deref().ok_or_else(|| {
+        Fault::project(format!("service {name} has no image:")).help("give it image: <registry>/<its name>:<tag>")
+    })?;
+    let reference: ImageRef = reference.parse().map_err(|why| {
+        Fault::project(format!("service {name}: image: {why}")).help("mend the reference or the variable")
+    })?;
+    if reference.name() != name.as_str() {
+        let what = format!("service {name} builds {reference}: the repository must bear the service's name");
+        return Err(Fault::project(what).help("an image's folder, service and repository have one name"));
+    }
+    Ok((name, reference))
+}
+
+/// What a service is that builds nothing: somebody else's image, else a suite.
+fn without_build(service: &Service, images: &HashMap<ImageName, usize>) -> Result<Option<ImageRef>, Fault> {
     let name = &service.name;
     if service.profiles.iter().any(|profile| profile == EXTERNAL_PROFILE) {
         let reference = service.image.as_deref().unwrap_or_default().parse();
-        let reference =
-            reference.map_err(|why| (format!("service {name}: image: {why}"), "name the image, with its tag"))?;
-        return Ok(Some((name.clone(), reference)));
+        return reference.map(Some).map_err(|why| {
+            Fault::project(format!("service {name}: image: {why}")).help("name the image, with its tag")
+        });
     }
     let Some(image) = name.strip_suffix(SUITE_SUFFIX) else {
-        return Err((
-            format!("service {name} has no build:, and is no suite"),
-            "give it a build: with its folder under images/ as context",
-        ));
+        return Err(Fault::project(format!("service {name} has no build:, and is no suite"))
+            .help("give it a build: with its folder under images/ as context"));
     };
-    if !services.contains_key(image) {
-        return Err((
-            format!("suite {name} is for the image {image}, which is no service"),
-            "add the image's service, or remove the suite",
-        ));
+    if !images.contains_key(image) {
+        return Err(Fault::project(format!("suite {name} is for the image {image}, which no service builds"))
+            .help("add the image's service, or remove the suite"));
     }
     let runs = service.image.as_deref().and_then(|image| image.parse::<ImageRef>().ok());
     match runs {
         Some(reference) if reference.name() == image => Ok(None),
-        _ => Err((
-            format!("suite {name} doesn't run in the image {image}"),
-            "give it the same image: as the image's own service",
-        )),
+        _ => Err(Fault::project(format!("suite {name} doesn't run in the image {image}"))
+            .help("give it the same image: as the image's own service")),
     }
 }
 
 /// An index's URL becomes a label of the image, and stands in what is printed.
-fn without_credentials(argument: &str, url: &str) -> Result<(), (String, &'static str)> {
+fn without_credentials(service: &str, argument: &str, url: &str) -> Result<(), Fault> {
     let authority = url.split_once("://").and_then(|(_, rest)| rest.split('/').next()).unwrap_or_default();
-    match authority.contains('@') {
-        true => Err((
-            format!("{argument}: its URL has credentials, which would be published with the image"),
-            "name an index that needs none; a proxy's own may stand in between",
-        )),
-        false => Ok(()),
+    if !authority.contains('@') {
+        return Ok(());
     }
+    let what =
+        format!("service {service}: {argument}: its URL has credentials, which would be published with the image");
+    Err(Fault::project(what).help("name an index that needs none; a proxy's own may stand in between"))
 }
 
 /// All of an image but what other services say of it.
@@ -390,7 +383,8 @@ fn image(name: &ImageName, reference: &ImageRef, service: &Service, build: &Buil
 fn bases(
     name: &ImageName,
     build: &Build,
-    built: &HashMap<&str, (ImageName, ImageRef)>,
+    named: &[(ImageName, ImageRef)],
+    index: &HashMap<ImageName, usize>,
 ) -> Result<Vec<Base>, (Vec<String>, Fault)> {
     let base = |(argument, value): (&String, &String)| {
         let reference: ImageRef = value.parse().map_err(|why: String| {
@@ -398,7 +392,7 @@ fn bases(
             let fault = Fault::project(format!("service {name}: {argument}: {why}"));
             (keys, fault.help("mend the reference or the variable"))
         })?;
-        let origin = match built.get(reference.name()) {
+        let origin = match index.get(reference.name()).map(|i| &named[*i]) {
             Some((other, built)) if *built == reference => Origin::Family(other.clone()),
             Some((other, built)) if built.is_version_of(&reference) => Origin::Pinned(other.clone()),
             _ => Origin::External,
