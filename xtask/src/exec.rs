@@ -293,10 +293,10 @@ impl Executor {
 
     /// Does one action. The outer error is one of ours, the inner one a tool's, with its last lines.
     fn act(&self, action: &Action, sink: &Sink, suite: bool) -> Result<Result<Outcome, (Fault, String)>> {
-        let holds = |probe: &Probe| -> Result<bool> {
-            let output = self.capture(&probe.run)?;
-            Ok(output.success && probe.prints.as_ref().is_none_or(|text| *text == output.stdout))
+        let is_yes = |probe: &Probe, output: &Output| {
+            output.success && probe.prints.as_ref().is_none_or(|text| *text == output.stdout)
         };
+        let holds = |probe: &Probe| -> Result<bool> { Ok(is_yes(probe, &self.capture(&probe.run)?)) };
         let run = match action {
             Action::Run(run) => run,
             Action::Unless(probe, run) => {
@@ -310,7 +310,12 @@ impl Executor {
                 if holds(probe).unwrap_or(false) { run } else { otherwise }
             }
             Action::OnlyIf(probe, run, fault) => {
-                if !holds(probe)? {
+                let output = self.capture(&probe.run)?;
+                if !output.success {
+                    let fault = failure(&probe.run, output.code, &output.stderr, false);
+                    return Ok(Err((fault, output.stderr)));
+                }
+                if !is_yes(probe, &output) {
                     return Err(fault.clone().into());
                 }
                 run

@@ -9,12 +9,12 @@
 use serde_json::Value;
 use std::{
     env, fs,
-    io::{Read as _, Write as _},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{TcpListener, TcpStream},
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
-    sync::OnceLock,
+    sync::{OnceLock, mpsc},
     thread,
     time::{Duration, Instant},
 };
@@ -243,21 +243,41 @@ fn setup_notes_the_indexes_that_it_cannot_reach() {
     let copy = built();
     copy.succeeds(&["setup"]);
     let path = copy.root.join(".env");
-    let mine = format!("MINE=1\nNOWHERE_INDEX=http://127.0.0.1:{}", free_port());
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = server.local_addr().unwrap();
+    let (asked, answers) = mpsc::channel();
+    // An answer is one even where it is to come back later; a proxy whose server is gone (521) is none.
+    thread::spawn(move || {
+        for connection in server.incoming() {
+            let mut connection = connection.unwrap();
+            let mut request = String::new();
+            BufReader::new(connection.try_clone().unwrap()).read_line(&mut request).unwrap();
+            let gone = request.contains("/gone");
+            let status = if gone { "521 Gone" } else { "429 Later\r\nRetry-After: 3600" };
+            write!(connection, "HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").unwrap();
+            asked.send(gone).unwrap();
+        }
+    });
+    let mine = format!(
+        "MINE=1\nGONE_INDEX=http://{address}/gone\nBUSY_INDEX=http://{address}/busy\nNOWHERE_INDEX=http://127.0.0.1:{}",
+        free_port()
+    );
     let before = fs::read_to_string(&path).unwrap_or_default();
     // Without an end of line, as people leave files.
     fs::write(&path, format!("{before}{mine}")).unwrap();
     let compose = copy.root.join("docker-compose.ci.yaml");
     let text = fs::read_to_string(&compose).unwrap();
-    let with =
-        |value: &str| text.replacen("      args:\n", &format!("      args:\n        NOWHERE_INDEX: {value}\n"), 1);
-    fs::write(&compose, with("${NOWHERE_INDEX:-}")).unwrap();
+    let indexes = ["GONE_INDEX", "BUSY_INDEX", "NOWHERE_INDEX"].map(|name| format!("        {name}: ${{{name}:-}}\n"));
+    fs::write(&compose, text.replacen("      args:\n", &format!("      args:\n{}", indexes.concat()), 1)).unwrap();
     copy.succeeds(&["setup"]);
+    let (gone, busy): (Vec<bool>, Vec<bool>) = answers.try_iter().partition(|gone| *gone);
+    assert_eq!((gone.len(), busy.len()), (3, 1), "it is tried again where there is no answer, and only there");
     let noted = fs::read_to_string(&path).unwrap();
     assert!(
         noted.starts_with(&format!("{before}{mine}\n")) && noted.ends_with("\nNOWHERE_INDEX=stand-in\n"),
         "{noted}"
     );
+    assert!(noted.contains("\nGONE_INDEX=stand-in\n") && !noted.contains("\nBUSY_INDEX=stand-in\n"), "{noted}");
     let config = Command::new("docker")
         .args(["compose", "--file", "docker-compose.ci.yaml", "--profile", "*", "config"])
         .current_dir(&copy.root)

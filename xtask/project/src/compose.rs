@@ -124,13 +124,9 @@ impl<'de> Visitor<'de> for NodeVisitor {
     }
 }
 
-/// A mapping with fewer keys than this is looked through sooner than sorted.
-const FEW: usize = 12;
-
 fn repeated(map: &[(String, Node)]) -> Option<&str> {
-    if map.len() < FEW {
-        let stands_before = |i: usize| map[..i].iter().any(|(key, _)| *key == map[i].0);
-        return (1..map.len()).find(|i| stands_before(*i)).map(|i| map[i].0.as_str());
+    if map.len() < 2 {
+        return None;
     }
     let mut keys: Vec<&str> = map.iter().map(|(key, _)| key.as_str()).collect();
     keys.sort_unstable();
@@ -162,7 +158,7 @@ impl ComposeFile {
     /// # Errors
     /// The file, and the line where it is known, for YAML that isn't, a variable that is required and missing, and keys
     /// that would take the truth out of this file.
-    pub fn parse(path: &Path, text: &str, vars: &Vars) -> Result<ComposeFile, Fault> {
+    pub(crate) fn parse(path: &Path, text: &str, vars: &Vars) -> Result<ComposeFile, Fault> {
         let file = path.display();
         let root: Node = serde_yaml::from_str(text).map_err(|e| {
             let place = e.location().map_or(String::new(), |at| format!(":{}:{}", at.line(), at.column()));
@@ -323,7 +319,7 @@ fn refused(path: &Path, line: Option<usize>, key: &str) -> Fault {
 }
 
 /// `:LINE`, or nothing.
-pub fn at(line: Option<usize>) -> String {
+pub(crate) fn at(line: Option<usize>) -> String {
     line.map_or(String::new(), |line| format!(":{line}"))
 }
 

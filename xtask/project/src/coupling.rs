@@ -6,7 +6,7 @@ use crate::error::Fault;
 use std::collections::BTreeMap;
 
 /// The poetry group of the pins: optional, and never installed.
-pub const GROUP: &str = "coupled";
+pub(crate) const GROUP: &str = "coupled";
 /// Excepts every package that is split: for an image whose interpreter or vendor leaves no choice.
 const EVERYTHING: &str = "*";
 

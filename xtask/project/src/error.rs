@@ -12,7 +12,7 @@ pub enum Kind {
     Project,
     /// A tool, the engine, a registry or an index is missing or can't be reached: 69 (EX_UNAVAILABLE).
     Unavailable,
-    /// Another run works on the same image: 75 (EX_TEMPFAIL).
+    /// Another run works on the same image, or has built it anew meanwhile: 75 (EX_TEMPFAIL).
     Busy,
     /// Not allowed: credentials missing or refused, or one of deploy's guards: 77 (EX_NOPERM).
     Refused,

@@ -2,12 +2,12 @@
 
 pub mod compose;
 pub mod coupling;
-pub mod dockerfile;
+mod dockerfile;
 pub mod error;
 pub mod family;
 mod graph;
-pub mod image;
-pub mod interpolate;
+mod image;
+mod interpolate;
 pub mod lockfile;
 mod parallel;
 pub mod pyproject;
@@ -161,35 +161,37 @@ impl Project {
         })
     }
 
-    /// Makes images of services. An error comes with the keys in the file that it is about.
+    /// Makes images of services: first those that build, then what is said of them. An error comes with the keys in the
+    /// file that it is about.
     fn new(
         root: &Path,
         environment: Environment,
         vars: Vars,
         file: &ComposeFile,
     ) -> Result<Project, (Vec<String>, Fault)> {
-        let (built, others): (Vec<&Service>, Vec<&Service>) =
-            file.services.iter().partition(|service| service.build.is_some());
-        let named = parallel::map(&built, |service| named(service).map_err(|fault| (keys(service), fault)));
+        let built: Vec<(&Service, &Build)> =
+            file.services.iter().filter_map(|service| Some((service, service.build.as_ref()?))).collect();
+        let named =
+            parallel::map(&built, |(service, build)| named(service, build).map_err(|fault| (keys(service), fault)));
         let named: Vec<(ImageName, ImageRef)> = named.into_iter().collect::<Result<_, _>>()?;
         let index: HashMap<ImageName, usize> =
             named.iter().enumerate().map(|(i, (name, _))| (name.clone(), i)).collect();
         let (mut externals, mut suites) = (Vec::new(), HashSet::new());
-        for service in others {
+        for service in file.services.iter().filter(|service| service.build.is_none()) {
             match without_build(service, &index).map_err(|fault| (keys(service), fault))? {
                 Some(reference) => externals.push((service.name.clone(), reference)),
-                None => drop(suites.insert(service.name.as_str())),
+                None => {
+                    suites.insert(service.name.as_str());
+                }
             }
         }
         let known: Vec<_> = built.into_iter().zip(&named).collect();
-        let images = parallel::map(&known, |(service, (name, reference))| {
-            let Some(build) = &service.build else { return Ok(None) };
+        let images = parallel::map(&known, |((service, build), (name, reference))| {
             let suite = format!("{name}{SUITE_SUFFIX}");
             let suite = suites.contains(suite.as_str()).then_some(suite);
-            let bases = bases(name, build, &named, &index)?;
-            Ok(Some(Image { bases, suite, ..image(name, reference, service, build) }))
+            Ok(Image { bases: bases(name, build, &named, &index)?, suite, ..image(name, reference, service, build) })
         });
-        let images: Vec<Image> = images.into_iter().filter_map(Result::transpose).collect::<Result<_, _>>()?;
+        let images: Vec<Image> = images.into_iter().collect::<Result<_, _>>()?;
         Ok(Project { root: root.to_owned(), environment, vars, images, externals, index })
     }
 
@@ -304,9 +306,8 @@ fn keys(service: &Service) -> Vec<String> {
 }
 
 /// The image that a service builds.
-fn named(service: &Service) -> Result<(ImageName, ImageRef), Fault> {
-    let args = service.build.iter().flat_map(|build| &build.args);
-    for (argument, url) in args.filter(|(argument, _)| argument.ends_with(INDEX_SUFFIX)) {
+fn named(service: &Service, build: &Build) -> Result<(ImageName, ImageRef), Fault> {
+    for (argument, url) in build.args.iter().filter(|(argument, _)| argument.ends_with(INDEX_SUFFIX)) {
         without_credentials(&service.name, argument, url)?;
     }
     let name: ImageName =

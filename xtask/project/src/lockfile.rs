@@ -16,7 +16,6 @@ pub struct Lockfile {
     pub packages: Vec<Package>,
     /// Of the pyproject.toml that it was made from.
     pub content_hash: String,
-    pub python_versions: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,12 +32,12 @@ pub struct Package {
 
 impl Package {
     /// Is it in the image? What the base has is, through the group of its pins.
-    pub fn is_installed(&self) -> bool {
+    pub(crate) fn is_installed(&self) -> bool {
         self.groups.iter().any(|group| group == "main" || group == super::coupling::GROUP)
     }
 
     /// The marker under which it is installed, where it isn't always.
-    pub fn marker(&self) -> Option<String> {
+    pub(crate) fn marker(&self) -> Option<String> {
         let groups = self.groups.iter().filter(|group| *group == "main" || *group == super::coupling::GROUP);
         // Without a marker in one of the groups it is always there.
         let markers: Option<BTreeSet<&String>> = groups.map(|group| self.markers.get(group)).collect();
@@ -89,11 +88,7 @@ impl Lockfile {
                 Fault::project(format!("reading {file}:{line}: a package without name, version or groups")).help(help())
             })
         });
-        Ok(Lockfile {
-            packages: packages.collect::<Result<_, _>>()?,
-            content_hash: hash.to_owned(),
-            python_versions: field("python-versions").unwrap_or_default().to_owned(),
-        })
+        Ok(Lockfile { packages: packages.collect::<Result<_, _>>()?, content_hash: hash.to_owned() })
     }
 
     /// What is installed: each package with its version, or versions where markers tell them apart.
@@ -126,7 +121,7 @@ fn package(text: &str, table: &Table) -> Option<Package> {
 }
 
 /// The line of a byte offset, from 1.
-pub fn line_at(text: &str, offset: usize) -> usize {
+pub(crate) fn line_at(text: &str, offset: usize) -> usize {
     text.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count() + 1
 }
 

@@ -87,7 +87,7 @@ impl Pyproject {
     }
 
     /// The line of an exception's key, quoted or not.
-    pub fn line_of_key(&self, key: &str) -> usize {
+    pub(crate) fn line_of_key(&self, key: &str) -> usize {
         let key_of = |line: &str| line.split_once('=').map(|(key, _)| normalised(key.trim().trim_matches(['"', '\''])));
         self.text.lines().position(|line| key_of(line).as_deref() == Some(key)).map_or(1, |index| index + 1)
     }
@@ -160,7 +160,7 @@ impl Pyproject {
     ///
     /// Source: poetry 2.5, `Locker._get_content_hash`: SHA-256 of Python's `json.dumps(…, sort_keys=True)` of what
     /// dependencies are made of.
-    pub fn content_hash(&self) -> String {
+    pub(crate) fn content_hash(&self) -> String {
         const PROJECT: [&str; 3] = ["requires-python", "dependencies", "optional-dependencies"];
         const LEGACY: [&str; 4] = ["dependencies", "source", "extras", "dev-dependencies"];
         let object = |fields: Vec<(String, String)>| {

@@ -28,7 +28,7 @@ impl Vars {
         }
     }
 
-    pub fn interpolate(&self, template: &str) -> Result<String, TemplateError> {
+    pub(crate) fn interpolate(&self, template: &str) -> Result<String, TemplateError> {
         interpolate(template, &|name| self.get(name).map(str::to_owned))
     }
 }
@@ -37,7 +37,7 @@ impl Vars {
 ///
 /// # Errors
 /// The line number and what is wrong with it.
-pub fn parse_dotenv(
+pub(crate) fn parse_dotenv(
     text: &str,
     process: &BTreeMap<String, String>,
 ) -> Result<BTreeMap<String, String>, (usize, String)> {

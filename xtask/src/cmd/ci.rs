@@ -27,8 +27,8 @@ pub fn plan(context: &Context, no_setup: bool) -> Result<Plan> {
     if !no_setup {
         step("setup", cargo(&["xtask", "setup", "--tests"]));
     }
-    step("format", cargo(&["fmt", "--check"]));
-    step("clippy", cargo(&["clippy", "--quiet", "--all-targets", "--", "--deny", "warnings"]));
+    step("format", cargo(&["fmt", "--all", "--check"]));
+    step("clippy", cargo(&["clippy", "--quiet", "--workspace", "--all-targets", "--", "--deny", "warnings"]));
     step("check", cargo(&["xtask", "check"]));
     let project = context.project_of(Environment::Ci)?;
     let examples = project.family().map(|image| image.folder.join("example/Dockerfile"));
@@ -41,7 +41,7 @@ pub fn plan(context: &Context, no_setup: bool) -> Result<Plan> {
     step("workflows", Invocation::new(&tool, schema.into_iter().chain(workflows)));
     let dependabot = context.shown(dependabot::FILE).display().to_string();
     step("dependabot", Invocation::new(&tool, ["--builtin-schema", "vendor.dependabot", &dependabot]));
-    step("unit and command-line tests", cargo(&["test"]));
+    step("unit and command-line tests", cargo(&["test", "--workspace"]));
     step("locks", cargo(&["xtask", "lock", "--check", "--all"]));
     let family = |verb: &[&str]| {
         let run = cargo(&[&["xtask"], verb, &["--all"]].concat());
@@ -50,7 +50,7 @@ pub fn plan(context: &Context, no_setup: bool) -> Result<Plan> {
     step("build the family", family(&["build"]));
     step("validate the family", family(&["validate"]));
     // After the builds, whose layers these find.
-    step("tests with the real engine", cargo(&["test", "--", "--ignored", "--test-threads=1"]));
+    step("tests with the real engine", cargo(&["test", "--workspace", "--", "--ignored", "--test-threads=1"]));
     let built: Vec<ImageRef> =
         project.family().map(|image| ImageRef { tag: TAG.to_owned(), ..image.reference.clone() }).collect();
     step("remove the family", docker::remove_images(&built));

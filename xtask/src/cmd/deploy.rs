@@ -194,8 +194,9 @@ fn inspect(context: &Context, images: &[&Image]) -> Result<Vec<Option<Inspected>
                 return Ok(None);
             }
             let parsed = Inspected::list(&output.stdout);
-            let parsed =
-                parsed.with_context(|| format!("reading what docker says of {}: no image", image.reference))?;
+            let parsed = parsed.with_context(|| {
+                format!("reading what `{}` prints: no list of images", docker::inspect(&image.reference))
+            })?;
             Ok(parsed.into_iter().next())
         })
         .collect()

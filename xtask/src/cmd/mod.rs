@@ -140,7 +140,7 @@ impl Context {
             return Ok(false);
         }
         if self.globals.json {
-            data_line!("{}", serde_json::to_string_pretty(plan).context("writing the plan as JSON")?);
+            data_line!("{}", serde_json::to_string_pretty(&plan.json()).context("writing the plan as JSON")?);
         } else {
             data!("{plan}");
         }

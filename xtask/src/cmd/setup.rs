@@ -348,10 +348,11 @@ fn external_steps(context: &Context, plan: &mut Plan) -> Result<()> {
 
 /// Answers where a vendor's index, or whatever its URL is of, can be reached.
 pub fn reaches(context: &Context, url: &str) -> Invocation {
-    // Tried again, for what is noted stays; an answer is an answer, whatever it says of the page. (requests is Poetry's.)
+    // Tried again, for what is noted stays, but no longer than we say; an answer is an answer, whatever it says of the
+    // page. (requests is Poetry's.)
     let script = "import sys, requests, urllib3; session = requests.Session(); \
-                  again = urllib3.Retry(2, backoff_factor=1, status_forcelist=[500, 502, 503, 504]); \
-                  session.mount('https://', requests.adapters.HTTPAdapter(max_retries=again)); \
+                  again = urllib3.Retry(2, backoff_factor=1, status_forcelist=range(500, 600), respect_retry_after_header=False); \
+                  [session.mount(scheme, requests.adapters.HTTPAdapter(max_retries=again)) for scheme in session.adapters]; \
                   session.head(sys.argv[1], timeout=10)";
     let python = context.shown(Path::new(tools::FOLDER).join("poetry/bin/python")).display().to_string();
     trusting(context, "REQUESTS_CA_BUNDLE", Invocation::new(&python, ["-c", script, url]))

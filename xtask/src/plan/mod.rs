@@ -1,7 +1,7 @@
 //! What will be done, as a value: printed by `--dry-run`, run by [`crate::exec`], compared by tests.
 
 use project::{ImageName, error::Fault};
-use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
 use std::{
     borrow::Cow,
     fmt,
@@ -44,7 +44,7 @@ pub enum Action {
     Unless(Probe, Invocation),
     /// Runs the first where the probe says yes, else the second.
     Either(Probe, Invocation, Invocation),
-    /// Runs where the probe says yes, else fails by the fault.
+    /// Runs where the probe says yes; where it says no, fails by the fault.
     OnlyIf(Probe, Invocation, Fault),
     /// The first one's standard output is the second one's standard input; we never hold what passes.
     Pipe(Invocation, Invocation),
@@ -161,6 +161,20 @@ impl Plan {
         }));
     }
 
+    /// As it is printed: each `command` is a line for a shell that has run the `exports`; `after` counts among the `steps`.
+    pub fn json(&self) -> Value {
+        let step = |step: &Step| {
+            json!({
+                "title": step.title,
+                "image": step.image.as_ref().map(ImageName::as_str),
+                "after": step.after,
+                "command": step.action.to_string(),
+            })
+        };
+        let exports: Vec<String> = self.exports.iter().map(export).collect();
+        json!({"exports": exports, "steps": self.steps.iter().map(step).collect::<Vec<_>>()})
+    }
+
     /// Does each step need the one before it, so that nothing can run side by side?
     pub fn is_chain(&self) -> bool {
         self.steps.iter().enumerate().skip(1).all(|(i, step)| step.after.contains(&(i - 1)))
@@ -253,30 +267,6 @@ impl fmt::Display for Plan {
     }
 }
 
-/// As it is printed: each `command` is a line for a shell that has run the `exports`; `after` counts among the `steps`.
-impl Serialize for Plan {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        use serde::ser::SerializeStruct;
-        let exports: Vec<String> = self.exports.iter().map(export).collect();
-        let mut out = serializer.serialize_struct("Plan", 2)?;
-        out.serialize_field("exports", &exports)?;
-        out.serialize_field("steps", &self.steps)?;
-        out.end()
-    }
-}
-
-impl Serialize for Step {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        use serde::ser::SerializeStruct;
-        let mut out = serializer.serialize_struct("Step", 4)?;
-        out.serialize_field("title", &self.title)?;
-        out.serialize_field("image", &self.image.as_ref().map(ImageName::as_str))?;
-        out.serialize_field("after", &self.after)?;
-        out.serialize_field("command", &self.action.to_string())?;
-        out.end()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -290,6 +280,9 @@ mod tests {
         let probe = Probe { run: Invocation::new("p", ["x"]), prints: Some(String::new()) };
         let action = Action::Unless(probe, Invocation::new("q", ["y"]));
         assert_eq!(action.to_string(), r#"[ "$(p x 2>&1)" = '' ] || q y"#);
+        let Action::Unless(probe, run) = action else { unreachable!() };
+        let action = Action::OnlyIf(probe, run, Fault::usage("no"));
+        assert_eq!(action.to_string(), r#"[ "$(p x 2>&1)" = '' ] && q y"#);
     }
 
     /// What is printed is parsed back by the real shell into the very arguments.

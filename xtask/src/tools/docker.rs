@@ -26,7 +26,7 @@ pub fn stand_ins(labels: &BTreeMap<String, String>) -> Vec<&str> {
 pub struct Inspected {
     pub id: String,
     pub tags: Vec<String>,
-    /// RFC 3339.
+    /// RFC 3339; empty where the image doesn't say.
     pub created: String,
     /// In bytes.
     pub size: u64,
@@ -34,7 +34,8 @@ pub struct Inspected {
 }
 
 impl Inspected {
-    /// Reads what `docker image inspect` prints; nothing where that is no list of images.
+    /// Reads what `docker image inspect` prints; nothing where that is no list of images. An image without a
+    /// configuration is none: its labels say what it may be used for.
     pub fn list(json: &str) -> Option<Vec<Inspected>> {
         let images: Value = serde_json::from_str(json).ok()?;
         images.as_array()?.iter().map(Inspected::read).collect()
@@ -42,12 +43,12 @@ impl Inspected {
 
     fn read(image: &Value) -> Option<Inspected> {
         let text = |value: &Value| value.as_str().map(str::to_owned);
-        let labels = image["Config"]["Labels"].as_object().into_iter().flatten();
+        let labels = image["Config"].as_object()?.get("Labels").and_then(Value::as_object).into_iter().flatten();
         Some(Inspected {
             id: text(&image["Id"])?,
             tags: image["RepoTags"].as_array().into_iter().flatten().filter_map(text).collect(),
-            created: text(&image["Created"])?,
-            size: image["Size"].as_u64()?,
+            created: text(&image["Created"]).unwrap_or_default(),
+            size: image["Size"].as_u64().unwrap_or_default(),
             labels: labels.filter_map(|(name, value)| Some((name.clone(), text(value)?))).collect(),
         })
     }
@@ -202,4 +203,26 @@ pub fn registry_descriptor(image: &ImageRef) -> Invocation {
 
 pub fn login(registry: &str) -> Invocation {
     Invocation::new("docker", ["login", "--username", "AWS", "--password-stdin", registry])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_docker_says_of_images() {
+        let list = |json: &str| Inspected::list(json).map(|images| images.into_iter().next());
+        let image = r#"{"Id": "sha256:1", "RepoTags": ["a:1"], "Created": "2026", "Size": 7, "Config": {"Labels": {"l": "x"}}}"#;
+        let found = list(&format!("[{image}]")).unwrap().unwrap();
+        assert_eq!((found.id.as_str(), found.created.as_str(), found.size), ("sha256:1", "2026", 7));
+        assert_eq!((found.tags, found.labels), (vec!["a:1".to_owned()], [("l".to_owned(), "x".to_owned())].into()));
+        let found = list(r#"[{"Id": "sha256:1", "RepoTags": null, "Config": {"Labels": null}}]"#).unwrap().unwrap();
+        assert!(found.tags.is_empty() && found.labels.is_empty() && found.created.is_empty());
+        assert!(list("[]").unwrap().is_none());
+        for none in
+            ["", "{}", r#"[{"Id": "sha256:1"}]"#, r#"[{"Id": "sha256:1", "Config": null}]"#, r#"[{"Config": {}}]"#]
+        {
+            assert!(list(none).is_none(), "{none}");
+        }
+    }
 }
