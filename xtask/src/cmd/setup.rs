@@ -352,7 +352,7 @@ pub fn reaches(context: &Context, url: &str) -> Invocation {
     // page. (requests is Poetry's.)
     let script = "import sys, requests, urllib3; session = requests.Session(); \
                   again = urllib3.Retry(2, backoff_factor=1, status_forcelist=range(500, 600), respect_retry_after_header=False); \
-                  [session.mount(scheme, requests.adapters.HTTPAdapter(max_retries=again)) for scheme in session.adapters]; \
+                  [session.mount(scheme, requests.adapters.HTTPAdapter(max_retries=again)) for scheme in list(session.adapters)]; \
                   session.head(sys.argv[1], timeout=10)";
     let python = context.shown(Path::new(tools::FOLDER).join("poetry/bin/python")).display().to_string();
     trusting(context, "REQUESTS_CA_BUNDLE", Invocation::new(&python, ["-c", script, url]))
