@@ -152,6 +152,9 @@ pub struct Validate {
     /// Validate what stands on them as well
     #[arg(long)]
     pub with_dependents: bool,
+    /// After `--`, for pytest, such as `-k NAME`: what is then run is no whole suite, and not recorded
+    #[arg(last = true, value_name = "ARGUMENT")]
+    pub pytest: Vec<String>,
 }
 
 #[derive(Debug, Args)]

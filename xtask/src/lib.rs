@@ -8,6 +8,7 @@ mod cmd;
 mod exec;
 pub mod flags;
 mod interrupt;
+mod junit;
 mod plan;
 mod tools;
 

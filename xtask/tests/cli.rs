@@ -650,9 +650,42 @@ fn only_a_report_of_passed_tests_counts_as_passed() {
         repo.engine_has("fastapi-serve", "sha256:2", &[]);
         let script = format!("printf '%s' '{report}' >target/validate/fastapi-serve/junit.xml; exit {code}");
         repo.on("docker compose * run *", Reply::does(&script));
-        repo.run(&["validate", "fastapi-serve"]);
+        repo.run(&["validate", "fastapi-serve"])
+            .fails(65, &["the suite ended well, but target/validate/fastapi-serve/"]);
         assert!(!repo.has("target/validate/passed"), "{report}");
     }
+}
+
+#[test]
+fn the_tests_that_failed_are_told_at_the_end() {
+    let repo = Repo::new();
+    repo.engine_has("fastapi-serve", "sha256:2", &[]);
+    let case = |name: &str, why: &str| {
+        format!(
+            r#"<testcase classname="a.test_b" name="{name}"><failure message="{why}&#10;more">log</failure></testcase>"#
+        )
+    };
+    let cases: String = (0..12).map(|i| case(&format!("test_x[{i}]"), "assert 1 &lt; 0")).collect();
+    let report = format!(r#"<testsuite tests="20" failures="12">{cases}<testcase name="test_ok" /></testsuite>"#);
+    let script = format!("printf '%s' '{report}' >target/validate/fastapi-serve/junit.xml; exit 1");
+    repo.on("docker compose * run *", Reply::does(&script));
+    let ran = repo.run(&["validate", "fastapi-serve"]);
+    let ran = ran.fails(1, &["a.test_b::test_x[0]: assert 1 < 0 (and 11 more)"]);
+    assert!(ran.help().contains("cargo xtask validate fastapi-serve -- -k test_x`"), "{}", ran.help());
+    assert_eq!(ran.stderr.matches("  ✗ a.test_b::test_x[").count(), 10, "{}", ran.stderr);
+    assert!(ran.stderr.contains("2 more in target/validate/fastapi-serve/junit.xml"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_part_of_a_suite_is_no_whole_one() {
+    let repo = Repo::new();
+    repo.engine_has("fastapi-serve", "sha256:2", &[]);
+    suite_reports(&repo, "fastapi-serve", 0, 0);
+    let ran = repo.run(&["validate", "fastapi-serve", "--", "-k", "one or two", "-x"]).succeeds();
+    let suite = repo.calls().into_iter().find(|call| call.contains(" run ")).unwrap();
+    assert!(suite.ends_with("--env <PYTEST_ADDOPTS=-k 'one or two' -x> fastapi-serve-tests"), "{suite}");
+    assert!(ran.stderr.contains("fastapi-serve: only a part of its suite"), "{}", ran.stderr);
+    assert!(!repo.has("target/validate/passed"));
 }
 
 #[test]

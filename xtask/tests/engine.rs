@@ -375,8 +375,12 @@ fn validate_is_red_when_a_test_is_broken() {
     let broken = copy.root.join("images/python-base/tests/test_broken_on_purpose.py");
     fs::write(&broken, "def test_broken():\n    assert 1 == 2\n").unwrap();
     let output = copy.run(&["validate", "python-base"]);
+    let part = copy.run(&["validate", "python-base", "--", "-k", "broken or nothing", "--quiet"]);
     fs::remove_file(broken).unwrap();
     assert_eq!(output.status.code(), Some(1), "pytest's own: {}", stderr(&output));
+    assert!(stderr(&output).contains("test_broken_on_purpose::test_broken: assert 1 == 2"), "{}", stderr(&output));
+    assert_eq!(part.status.code(), Some(1));
+    assert!(stderr(&part).contains("python-base: 1 passed, 1 failed, 0 skipped"), "{}", stderr(&part));
     let junit = fs::read_to_string(copy.root.join("target/validate/python-base/junit.xml")).unwrap();
     assert!(junit.contains(r#"failures="1""#) && junit.contains("test_broken"), "{junit}");
     assert_eq!(copy.containers(), "");

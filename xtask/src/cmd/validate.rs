@@ -4,8 +4,10 @@ use super::Context;
 use crate::{
     exec::{Outcome, first_failure},
     flags,
-    plan::{Action, Plan, Step},
+    junit::{Counts, Failed},
+    plan::{Action, Plan, Step, quote},
     tools::docker::{self, Compose},
+    ui::Style,
 };
 use anyhow::{Context as _, Result};
 use project::{
@@ -21,6 +23,8 @@ use std::{
 
 /// Where the suites' reports lie, below the root.
 const REPORTS: &str = "target/validate";
+/// How many of a suite's failed tests are told; the report has them all.
+const SHOWN: usize = 10;
 
 /// That a suite has passed for exactly this image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,15 +34,6 @@ pub struct Passed {
     /// The stage whose promises the suite held it against.
     pub stage: Option<String>,
     pub counts: Counts,
-}
-
-/// What a JUnit report counts.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
-    pub tests: u32,
-    pub failures: u32,
-    pub errors: u32,
-    pub skipped: u32,
 }
 
 impl Passed {
@@ -66,32 +61,6 @@ impl Passed {
             "errors": errors,
             "skipped": skipped,
         })
-    }
-}
-
-impl Counts {
-    /// Adds up the `testsuite` elements' attributes: the format's summary, no need to understand the cases.
-    pub fn of(junit: &str) -> Counts {
-        let mut sum = Counts::default();
-        for element in junit.split("<testsuite ").skip(1).filter_map(|rest| rest.split('>').next()) {
-            let attribute = |name: &str| -> u32 {
-                let value = element.split(&format!("{name}=\"")).nth(1).and_then(|rest| rest.split('"').next());
-                value.and_then(|value| value.parse().ok()).unwrap_or(0)
-            };
-            sum.tests += attribute("tests");
-            sum.failures += attribute("failures");
-            sum.errors += attribute("errors");
-            sum.skipped += attribute("skipped");
-        }
-        sum
-    }
-}
-
-impl std::fmt::Display for Counts {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let failed = self.failures + self.errors;
-        let passed = self.tests.saturating_sub(failed + self.skipped);
-        write!(f, "{passed} passed, {failed} failed, {} skipped", self.skipped)
     }
 }
 
@@ -124,14 +93,16 @@ pub fn report(image: &ImageName) -> PathBuf {
     Path::new(REPORTS).join(image.as_str()).join("junit.xml")
 }
 
-pub fn plan(context: &Context, compose: &Compose, images: &[(&Image, &str)]) -> Plan {
+/// `arguments` are pytest's, beside those that the suite's command has.
+pub fn plan(context: &Context, compose: &Compose, images: &[(&Image, &str)], arguments: &[String]) -> Plan {
     let mut plan = Plan::default();
     for (image, suite) in images {
         let name = &image.name;
         let folder = context.shown(Path::new(REPORTS).join(name.as_str()));
         let prepare = plan.push(Step::new(format!("make {}", folder.display()), Action::OpenDir(folder)));
         let container = container(suite);
-        let mut step = Step::new(format!("validate {name}"), Action::Run(compose.suite(suite, &container))).image(name);
+        let run = compose.suite(suite, &container, arguments);
+        let mut step = Step::new(format!("validate {name}"), Action::Run(run)).image(name);
         step.after = vec![prepare];
         step.rescue = vec![Action::Run(docker::remove_container(&container))];
         step.suite = true;
@@ -157,7 +128,7 @@ pub fn run(context: &Context, flags: &flags::Validate) -> Result<()> {
             }
         }
     }
-    let plan = plan(context, &context.compose(&project), &images);
+    let plan = plan(context, &context.compose(&project), &images, &flags.pytest);
     if context.shows(&plan)? || images.is_empty() {
         return Ok(());
     }
@@ -165,53 +136,77 @@ pub fn run(context: &Context, flags: &flags::Validate) -> Result<()> {
     let _claims = context.claim("validate", images.iter().map(|(image, _)| &image.name))?;
     let ids = images.iter().map(|(image, _)| id(context, image)).collect::<Result<Vec<_>>>()?;
     let outcomes = context.exec.run_all(&plan)?;
-    let ended = |image: &Image| {
-        let step = plan.steps.iter().zip(&outcomes).find(|(step, _)| step.image.as_ref() == Some(&image.name));
-        step.map(|(_, outcome)| outcome)
+    // After a failure too: the others may have passed.
+    let mut faults = Vec::new();
+    for ((image, _), id) in images.iter().zip(ids) {
+        let ended = plan.steps.iter().zip(&outcomes).find(|(step, _)| step.image.as_ref() == Some(&image.name));
+        if let Some((_, outcome)) = ended {
+            faults.extend(judge(context, image, id, outcome, flags.pytest.is_empty())?);
+        }
+    }
+    let failed = |fault: &Fault| matches!(fault.kind, Kind::Child(_));
+    // A test that fails says more than a suite that can't be counted.
+    let fault = faults.into_iter().min_by_key(|fault| !failed(fault)).or_else(|| first_failure(outcomes));
+    fault.map_or(Ok(()), |fault| Err(fault.into()))
+}
+
+/// Shows what the suite's report says, and records that it passed for the image with this id; else, why it didn't.
+fn judge(context: &Context, image: &Image, id: String, outcome: &Outcome, whole: bool) -> Result<Option<Fault>> {
+    let name = &image.name;
+    let path = report(name);
+    let junit = fs::read_to_string(context.root.join(&path)).unwrap_or_default();
+    let (counts, failed) = (Counts::of(&junit), Failed::all(&junit));
+    if !junit.is_empty() {
+        context.note(&format!("{name}: {counts}  ({})", context.shown(&path).display()));
+    }
+    for failed in failed.iter().take(SHOWN) {
+        context.note(&context.ui().paint(Style::Bad, &format!("  ✗ {failed}")));
+    }
+    if failed.len() > SHOWN {
+        context.note(&format!("  … {} more in {}", failed.len() - SHOWN, context.shown(&path).display()));
+    }
+    // The suite's exit code has the last word: a report knows nothing of a crash after the last test.
+    match outcome {
+        Outcome::Done => {}
+        Outcome::Failed(fault) => return Ok(Some(told(fault, name, &failed))),
+        Outcome::Present | Outcome::PassedOver | Outcome::NotRun => return Ok(None),
+    }
+    let unsound = |why: &str| {
+        let what = format!("validate {name}: the suite ended well, but {} {why}", path.display());
+        let help = format!("see that {name}-tests passes --junitxml=/reports/junit.xml to pytest");
+        Ok(Some(Fault::project(what).help(help)))
     };
-    // After a failure too: the others may have passed, and where the report is helps with the one that hasn't.
-    let (mut moved, mut unreported) = (Vec::new(), Vec::new());
-    for ((image, _), before) in images.iter().zip(ids) {
-        let path = context.root.join(report(&image.name));
-        let Ok(junit) = fs::read_to_string(&path) else {
-            unreported.push(&image.name);
-            continue;
-        };
-        let counts = Counts::of(&junit);
-        context.note(&format!("{}: {counts}  ({})", image.name, context.shown(report(&image.name)).display()));
-        // The suite's exit code has the last word: a report knows nothing of a crash after the last test.
-        if ended(image) != Some(&Outcome::Done) || counts.failures + counts.errors > 0 {
-            continue;
-        }
-        if counts.tests == counts.skipped {
-            unreported.push(&image.name);
-            continue;
-        }
-        // A build meanwhile may have given the tag to another image, which is then the one that was tested.
-        if id(context, image)? != before {
-            moved.push(&image.name);
-            continue;
-        }
-        let stage = image.stage.clone();
-        let passed = Passed { image: image.reference.to_string(), id: before, stage, counts };
-        write_record(&context.root, &passed)?;
+    if counts.failures + counts.errors > 0 {
+        return unsound("counts a test that failed");
     }
-    if let Some(fault) = first_failure(outcomes) {
-        return Err(fault.into());
+    if counts.tests == counts.skipped {
+        return unsound("has no test that was run");
     }
-    if let Some(name) = unreported.first() {
-        let why =
-            format!("validate {name}: the suite ended well, but {} has no test that was run", report(name).display());
-        return Err(Fault::project(why)
-            .help(format!("see that {name}-tests passes --junitxml=/reports/junit.xml to pytest"))
-            .into());
+    // A build meanwhile may have given the tag to another image, which is then the one that was tested.
+    if self::id(context, image)? != id {
+        let fault = Fault::new(Kind::Busy, format!("validate {name}: the image was built anew meanwhile"));
+        return Ok(Some(fault.help(format!("validate it again: `cargo xtask validate {name}`"))));
     }
-    match moved.first() {
-        None => Ok(()),
-        Some(name) => Err(Fault::new(Kind::Busy, format!("validate {name}: the image was built anew meanwhile"))
-            .help(format!("validate it again: `cargo xtask validate {name}`"))
-            .into()),
+    if whole {
+        write_record(
+            &context.root,
+            &Passed { image: image.reference.to_string(), id, stage: image.stage.clone(), counts },
+        )?;
+    } else {
+        context.note(&format!("{name}: only a part of its suite, so this isn't recorded as validated"));
     }
+    Ok(None)
+}
+
+/// A suite's failure by its report: the command's exit code says no more than that there is one.
+fn told(fault: &Fault, image: &ImageName, failed: &[Failed]) -> Fault {
+    let (Kind::Child(code), Some(first)) = (fault.kind, failed.first()) else { return fault.clone() };
+    let more = match failed.len() - 1 {
+        0 => String::new(),
+        more => format!(" (and {more} more)"),
+    };
+    Fault::new(fault.kind, format!("validate {image}: {image}-tests ended with exit code {code}: {first}{more}"))
+        .help(format!("run it alone: `cargo xtask validate {image} -- -k {}`", quote(first.function())))
 }
 
 fn write_record(root: &Path, passed: &Passed) -> Result<()> {
@@ -245,13 +240,5 @@ mod tests {
             assert_eq!(Passed::parse(&passed.json().to_string()), Some(passed));
         }
         assert_eq!(Passed::parse(r#"{"image": "a", "id": "sha256:1", "stage": null}"#), None);
-    }
-
-    #[test]
-    fn counts() {
-        let junit = r#"<?xml version="1.0"?><testsuites name="pytest tests"><testsuite name="pytest" errors="1" failures="2" skipped="3" tests="10" time="0.1"><testcase/></testsuite></testsuites>"#;
-        let counts = Counts::of(junit);
-        assert_eq!(counts, Counts { tests: 10, failures: 2, errors: 1, skipped: 3 });
-        assert_eq!(counts.to_string(), "4 passed, 3 failed, 3 skipped");
     }
 }

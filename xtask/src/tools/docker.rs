@@ -1,6 +1,6 @@
 //! docker and docker compose.
 
-use crate::plan::{EnvValue, Invocation, Probe};
+use crate::plan::{EnvValue, Invocation, Probe, quote};
 use project::{ImageName, ImageRef};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -107,9 +107,15 @@ impl Compose {
         self.call(&["exec", image.as_str(), "bash"])
     }
 
-    /// Runs a suite in a container that is called `container`.
-    pub fn suite(&self, suite: &str, container: &str) -> Invocation {
-        self.call(&["run", "--rm", "--no-TTY", "--no-deps", "--name", container, suite])
+    /// Runs a suite in a container that is called `container`, with more arguments for pytest.
+    pub fn suite(&self, suite: &str, container: &str, arguments: &[String]) -> Invocation {
+        let head = ["run", "--rm", "--no-TTY", "--no-deps", "--name", container];
+        if arguments.is_empty() {
+            return self.call(&[&head[..], &[suite]].concat());
+        }
+        // Pytest splits it as a shell would. Arguments here would stand in the place of the suite's own command.
+        let words: Vec<_> = arguments.iter().map(|argument| quote(argument)).collect();
+        self.call(&[&head[..], &["--env", &format!("PYTEST_ADDOPTS={}", words.join(" ")), suite]].concat())
     }
 
     /// Runs a helper's own command as this user, after building the helper, which is quick when nothing changed.
