@@ -512,8 +512,9 @@ fn failure(run: &Invocation, code: u8, tail: &str, suite: bool) -> Fault {
     match diagnose::explain(run, tail) {
         Some((kind, why, help)) => Fault::new(kind, format!("{what}: {why}")).help(help),
         None => {
-            let last = tail.lines().rev().find(|line| !line.trim().is_empty());
-            Fault::new(Kind::Child(code), last.map_or(what.clone(), |last| format!("{what}: {}", last.trim())))
+            let (why, help) = diagnose::last_words(tail);
+            let what = why.map_or(what.clone(), |why| format!("{what}: {why}"));
+            Fault { help: help.map(str::to_owned), ..Fault::new(Kind::Child(code), what) }
         }
     }
 }

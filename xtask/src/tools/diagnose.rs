@@ -57,6 +57,15 @@ fn last_lines(text: &str, count: usize) -> &str {
     &text[start..]
 }
 
+/// Why a tool failed, in its own words: the error that it marks as one, else its last line; and what it says that helps,
+/// where it is ours (`ci` runs other verbs).
+pub fn last_words(tail: &str) -> (Option<&str>, Option<&str>) {
+    let said = || last_lines(tail.trim_end(), 5).lines().rev().map(str::trim).filter(|line| !line.is_empty());
+    let help = said().next().and_then(|line| line.strip_prefix("help: "));
+    let error = said().find_map(|line| line.strip_prefix("error: "));
+    (error.or_else(|| said().next()), error.and(help))
+}
+
 /// The kind of failure, why in a few words, and what helps; nothing where the tool's own words must do.
 pub fn explain(run: &Invocation, tail: &str) -> Option<(Kind, String, String)> {
     let found = |kind, why: &str, help: &str| Some((kind, why.to_owned(), help.to_owned()));
@@ -193,6 +202,15 @@ mod tests {
             format!("Because {} is long.\nSo, because p depends on a, version solving failed.", "a ".repeat(TOLD));
         assert_eq!(conflict(&long).as_deref(), Some("So, because p depends on a, version solving failed"));
         assert_eq!(conflict("all is well"), None);
+    }
+
+    #[test]
+    fn a_marked_error_is_told_before_what_came_last() {
+        assert_eq!(last_words("a\nerror: b\n help: do c\n\n"), (Some("b"), Some("do c")));
+        assert_eq!(last_words("error: b\nerror: c\nd\n"), (Some("c"), None));
+        assert_eq!(last_words("error: old\n1\n2\n3\n4\n5"), (Some("5"), None));
+        assert_eq!(last_words("help: nothing failed"), (Some("help: nothing failed"), None));
+        assert_eq!(last_words("\n"), (None, None));
     }
 
     #[test]
