@@ -129,6 +129,9 @@ pub struct Deploy {
     /// Push even what was built at the development stage, or on it
     #[arg(long)]
     pub force_development: bool,
+    /// Push even what was built on another build of its base than the engine has
+    #[arg(long)]
+    pub force_outdated: bool,
     /// Push even what no suite has passed for
     #[arg(long)]
     pub force_unvalidated: bool,

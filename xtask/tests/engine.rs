@@ -22,6 +22,8 @@ use xshell::{Shell, cmd};
 
 /// The account that moto answers for.
 const ACCOUNT: &str = "123456789012";
+/// What a tag gets for a test that must not touch the others' images.
+const MOVED: &str = "-moved";
 /// Longer than anything here takes, so that a hang fails.
 const LIMIT: Duration = Duration::from_secs(300);
 
@@ -126,14 +128,13 @@ impl Copy {
         fs::create_dir_all(&docker_config).unwrap();
         let tag = format!("engine-test-{}", std::process::id());
         let copy = Copy { root, registry, moto, docker_config, tag };
+        let [base, child] = ["python-base", "fastapi-serve"].map(|image| copy.reference(image));
         when_we_end(&format!(
             "kill {} {}; docker rm --force $(docker ps --all --quiet --filter label=com.docker.compose.project={}); \
-             docker image rm --force {} {}; rm -rf {}",
+             docker image rm --force {base} {child} {base}{MOVED} {child}{MOVED}; rm -rf {}",
             copy.registry.server.child.id(),
             copy.moto.child.id(),
             copy.tag,
-            copy.reference("fastapi-serve"),
-            copy.reference("python-base"),
             folder.display(),
         ));
         copy
@@ -384,6 +385,57 @@ fn validate_is_red_when_a_test_is_broken() {
     let junit = fs::read_to_string(copy.root.join("target/validate/python-base/junit.xml")).unwrap();
     assert!(junit.contains(r#"failures="1""#) && junit.contains("test_broken"), "{junit}");
     assert_eq!(copy.containers(), "");
+}
+
+#[test]
+#[ignore = "needs the docker engine: cargo xtask setup --tests"]
+fn an_image_whose_base_was_built_anew_is_outdated() {
+    let copy = built();
+    // Apart from what the other tests use.
+    let tag = copy.tag.clone() + MOVED;
+    let run = |args: &[&str]| copy.xtask(args).env("IMAGE_TAG", &tag).output().unwrap();
+    let built = |args: &[&str]| {
+        let output = run(&[&["build"], args].concat());
+        assert!(output.status.success(), "{}", stderr(&output));
+        stderr(&output)
+    };
+    let outdated = || {
+        let list: Value = serde_json::from_slice(&run(&["list", "--json"]).stdout).unwrap();
+        let image = list.as_array().unwrap().iter().find(|image| image["name"] == "fastapi-serve").unwrap().clone();
+        assert!(image["local"]["id"].is_string(), "{image}");
+        image["local"]["outdated"].as_str().map(str::to_owned)
+    };
+    let compose = |image: &str| {
+        let mut plain = Command::new("docker");
+        plain.args(["compose", "--file", "docker-compose.ci.yaml", "build", image]).current_dir(&copy.root);
+        plain.env("IMAGE_TAG", &tag).env("REGISTRY", copy.registry.name());
+        let output = plain.output().unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+    };
+    let path = copy.root.join("images/python-base/Dockerfile");
+    let text = fs::read_to_string(&path).unwrap();
+
+    assert!(!built(&["python-base", "fastapi-serve"]).contains("outdated"));
+    assert_eq!(outdated(), None);
+    // A variable is no layer.
+    fs::write(&path, format!("{text}\nENV CHANGED=1\n")).unwrap();
+    assert!(built(&["python-base"]).contains("outdated now: fastapi-serve (--with-dependents"));
+    assert_eq!(outdated().as_deref(), Some("python-base"));
+    let refused = run(&["deploy", "fastapi-serve", "--force-unvalidated"]);
+    assert_eq!(refused.status.code(), Some(77), "{}", stderr(&refused));
+    assert!(copy.registry.digest("fastapi-serve", &tag).is_none());
+    assert!(!built(&["fastapi-serve"]).contains("outdated"));
+    assert_eq!(outdated(), None);
+
+    // Plain compose knows no digest to give, but what it builds has layers.
+    fs::write(&path, &text).unwrap();
+    compose("python-base");
+    compose("fastapi-serve");
+    assert_eq!(outdated(), None);
+    fs::write(&path, format!("{text}\nRUN [\"touch\", \"/tmp/changed\"]\n")).unwrap();
+    compose("python-base");
+    assert_eq!(outdated().as_deref(), Some("python-base"));
+    fs::write(&path, &text).unwrap();
 }
 
 #[test]

@@ -213,13 +213,25 @@ impl Project {
         self.index.get(name).copied().ok_or_else(|| self.unknown(name.as_str()))
     }
 
-    /// What an image is built from, less the helpers.
+    /// What an image is built from, less the helpers: what it stands on first.
     pub fn standing_on<'a>(&'a self, image: &'a Image) -> impl Iterator<Item = &'a ImageRef> {
+        self.not_helpers(image).map(|base| &base.reference)
+    }
+
+    /// The image of the family that an image stands on, at the very tag that is being built.
+    pub fn base<'a>(&'a self, image: &'a Image) -> Option<&'a Image> {
+        match &self.not_helpers(image).next()?.origin {
+            Origin::Family(name) => self.image(name).ok(),
+            Origin::Pinned(_) | Origin::External => None,
+        }
+    }
+
+    fn not_helpers<'a>(&'a self, image: &'a Image) -> impl Iterator<Item = &'a Base> {
         let helps = |base: &&'a Base| match &base.origin {
             Origin::Family(name) => self.image(name).is_ok_and(|image| image.helper),
             Origin::Pinned(_) | Origin::External => false,
         };
-        image.bases.iter().filter(move |base| !helps(base)).map(|base| &base.reference)
+        image.bases.iter().filter(move |base| !helps(base))
     }
 
     /// The images that `patterns` (names, or globs with `*` and `?`) mean, in the order of the compose file.

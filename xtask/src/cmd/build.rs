@@ -1,6 +1,6 @@
 //! `build`: the images that were named, after their bases where those are missing.
 
-use super::Context;
+use super::{Context, engine};
 use crate::{
     flags,
     plan::{Action, EnvValue, Invocation, Plan, Step},
@@ -83,5 +83,22 @@ pub fn run(context: &Context, flags: &flags::Build) -> Result<()> {
     context.require(&[])?;
     let _claims = context.claim("build", claimed(&project, &plan))?;
     context.exec.run(&plan)?;
+    note_outdated(context, &project, &wanted)
+}
+
+/// Says what to build next, where a change stopped half-way through the family.
+fn note_outdated(context: &Context, project: &Project, built: &[ImageName]) -> Result<()> {
+    let dependents: Vec<_> = project.with_dependents(built)?.into_iter().filter(|name| !built.contains(name)).collect();
+    if dependents.is_empty() {
+        return Ok(());
+    }
+    let outdated = engine::outdated(context, project, &dependents)?;
+    let names: Vec<&str> = outdated.iter().map(|(name, _)| name.as_str()).collect();
+    if !names.is_empty() {
+        let names = names.join(", ");
+        context.note(&format!(
+            "built on what was there before, and outdated now: {names} (--with-dependents builds them too)"
+        ));
+    }
     Ok(())
 }

@@ -1,27 +1,18 @@
 //! `deploy`: push what was built for production and validated, and have the registry confirm it.
 
-use super::{Context, login, validate::has_passed};
+use super::{Context, engine, login, validate::has_passed};
 use crate::{
     flags, interrupt,
     plan::{Action, Plan, Step},
     tools::docker::{self, Inspected, STAGE_LABEL},
 };
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use project::{
-    Image, Project,
+    Image, ImageName, Project,
     error::{Fault, Kind},
 };
 use serde_json::{Value, json};
 use std::path::Path;
-
-/// What is asked before anything leaves the machine, one question an image.
-fn questions(images: &[&Image]) -> Plan {
-    let mut plan = Plan::default();
-    for image in images {
-        plan.push(Step::new(format!("inspect {}", image.name), Action::Run(docker::inspect(&image.reference))));
-    }
-    plan
-}
 
 /// The pushes, one after another and bases first, so that what is in the registry never lacks its base. Each is held once
 /// more against what the guards saw, where they have: what goes before it can take an hour.
@@ -59,7 +50,13 @@ fn confirmations(images: &[&Image]) -> Plan {
 }
 
 /// Why this image must stay here, with what would help; nothing where it may go.
-fn objection(root: &Path, image: &Image, found: Option<&Inspected>, flags: &flags::Deploy) -> Option<(String, String)> {
+fn objection(
+    root: &Path,
+    image: &Image,
+    found: Option<&Inspected>,
+    outdated: Option<&ImageName>,
+    flags: &flags::Deploy,
+) -> Option<(String, String)> {
     let name = &image.name;
     let Some(found) = found else {
         let why = format!("{name}: the engine has no image {}", image.reference);
@@ -76,6 +73,10 @@ fn objection(root: &Path, image: &Image, found: Option<&Inspected>, flags: &flag
     {
         let why = format!("{name}: built at the {stage} stage, or on a base that was");
         return Some((why, format!("ENVIRONMENT=ci cargo xtask build {name} (or --force-development)")));
+    }
+    if let Some(base) = outdated.filter(|_| !flags.force_outdated) {
+        let why = format!("{name}: outdated, for {base} was built anew since");
+        return Some((why, format!("ENVIRONMENT=ci cargo xtask build {name} (or --force-outdated)")));
     }
     if !has_passed(root, &found.id, stage.is_some()) && !flags.force_unvalidated {
         let why = format!("{name}: no suite has passed for {}", found.id);
@@ -94,7 +95,9 @@ pub fn run(context: &Context, flags: &flags::Deploy) -> Result<()> {
             .help("`cargo xtask list` shows what is")
             .into());
     }
-    let mut shown = questions(&images);
+    let question = engine::question_with_bases(&project, &names)?;
+    let mut shown = Plan::default();
+    shown.push(Step::new("ask the engine", Action::Run(question.clone())));
     shown.extend(pushes(context, &project, &images.iter().map(|image| (*image, None)).collect::<Vec<_>>()));
     shown.extend(confirmations(&images));
     if context.shows(&shown)? {
@@ -103,11 +106,15 @@ pub fn run(context: &Context, flags: &flags::Deploy) -> Result<()> {
     context.require(&[])?;
     let _claims = context.claim("deploy", images.iter().map(|image| &image.name))?;
 
-    let found = inspect(context, &images)?;
+    let answer = engine::ask(context, &question).ok_or_else(|| {
+        Fault::new(Kind::Unavailable, format!("deploy: the engine gives no list of images to `{question}`"))
+            .help("`cargo xtask doctor` shows what is wrong")
+    })?;
+    let images: Vec<(&Image, Option<&Inspected>)> =
+        images.into_iter().map(|image| (image, answer.find(image))).collect();
     let objections: Vec<_> = images
         .iter()
-        .zip(&found)
-        .filter_map(|(image, found)| objection(&context.root, image, found.as_ref(), flags))
+        .filter_map(|(image, found)| objection(&context.root, image, *found, answer.outdated(&project, image), flags))
         .collect();
     if !objections.is_empty() {
         let (why, help): (Vec<_>, Vec<_>) = objections.into_iter().unzip();
@@ -116,14 +123,11 @@ pub fn run(context: &Context, flags: &flags::Deploy) -> Result<()> {
             .into());
     }
 
-    let (there, wanted): (Vec<_>, Vec<_>) = images
-        .iter()
-        .zip(&found)
-        .partition(|(image, found)| found.as_ref().is_some_and(|found| is_there(context, image, found)));
+    let (there, wanted): (Vec<_>, Vec<_>) =
+        images.iter().partition(|(image, found)| found.is_some_and(|found| is_there(context, image, found)));
     for (image, _) in there {
         context.note(&format!("{}: the registry has this very image already", image.name));
     }
-    let wanted: Vec<_> = wanted.into_iter().map(|(image, found)| (*image, found.as_ref())).collect();
     let pushed = context.exec.run(&pushes(context, &project, &wanted));
     if interrupt::interrupted() {
         // What would be asked now is stopped as soon as it begins, and its silence proves nothing.
@@ -132,8 +136,8 @@ pub fn run(context: &Context, flags: &flags::Deploy) -> Result<()> {
 
     // Also after a failure: what did arrive is there, and a person must know it.
     let mut unconfirmed = Vec::new();
-    for (image, found) in images.iter().zip(&found) {
-        let arrived = found.as_ref().is_some_and(|found| is_there(context, image, found));
+    for (image, found) in &images {
+        let arrived = found.is_some_and(|found| is_there(context, image, found));
         match arrived.then(|| confirmed(context, image)).flatten() {
             Some(digest) => print_digest(context, image, &digest),
             None => unconfirmed.push(image.name.as_str()),
@@ -185,23 +189,6 @@ fn print_digest(context: &Context, image: &Image, digest: &str) {
     }
 }
 
-fn inspect(context: &Context, images: &[&Image]) -> Result<Vec<Option<Inspected>>> {
-    images
-        .iter()
-        .map(|image| {
-            let output = context.exec.capture(&docker::inspect(&image.reference))?;
-            if !output.success {
-                return Ok(None);
-            }
-            let parsed = Inspected::list(&output.stdout);
-            let parsed = parsed.with_context(|| {
-                format!("reading what `{}` prints: no list of images", docker::inspect(&image.reference))
-            })?;
-            Ok(parsed.into_iter().next())
-        })
-        .collect()
-}
-
 /// Does the registry's tag lead to the very image that the engine has? Its id is the digest of its configuration, which
 /// the manifest names. (Asked of the manifest, since a push to a registry with immutable tags fails even where nothing
 /// would change.)
@@ -239,15 +226,18 @@ mod tests {
             created: String::new(),
             size: 0,
             labels: labels.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect(),
+            digests: Vec::new(),
+            layers: Vec::new(),
         };
         let flags = |force_development, force_unvalidated| flags::Deploy {
             images: flags::Images { images: Vec::new(), all: true },
             force_development,
+            force_outdated: false,
             force_unvalidated,
         };
         let (ecr, local) = (image("1.dkr.ecr.us-east-1.amazonaws.com"), image("localhost:5000"));
         let says = |image: &Image, found: Option<&Inspected>, flags: flags::Deploy| {
-            objection(Path::new("/nowhere"), image, found, &flags).map_or("may go".to_owned(), |(why, _)| why)
+            objection(Path::new("/nowhere"), image, found, None, &flags).map_or("may go".to_owned(), |(why, _)| why)
         };
         assert!(says(&ecr, None, flags(true, true)).contains("has no image"));
         let stand_in = found(&[(docker::STAND_IN_LABEL, "debian")]);

@@ -1,11 +1,12 @@
-//! What the engine has of the family: one question, which `list` and `report` ask.
+//! What the engine has of the family, and whether it stands on what the engine has.
 
 use super::Context;
 use crate::{
     plan::Invocation,
     tools::docker::{self, Inspected},
 };
-use project::{ImageRef, Project};
+use anyhow::Result;
+use project::{Image, ImageName, Project};
 use serde_json::{Value, json};
 use std::time::{Duration, SystemTime};
 
@@ -20,6 +21,8 @@ pub struct Local {
     /// The stage that it bears the mark of; none for production.
     pub stage: Option<String>,
     pub stand_in: bool,
+    /// The image below that has been built anew since.
+    pub outdated: Option<ImageName>,
 }
 
 impl Local {
@@ -41,7 +44,15 @@ impl Local {
             "created": self.created,
             "stage": self.stage,
             "stand_in": self.stand_in,
+            "outdated": self.outdated.as_ref().map(ImageName::as_str),
         })
+    }
+
+    /// What there is to say of it.
+    pub fn marks(&self) -> Vec<String> {
+        let outdated = self.outdated.as_ref().map(|base| format!("outdated: {base} was built anew"));
+        let stand_in = self.stand_in.then(|| "on a stand-in".to_owned());
+        outdated.into_iter().chain(stand_in).collect()
     }
 
     /// How long ago it was made; what the engine says where that is no time.
@@ -54,25 +65,61 @@ impl Local {
 pub struct Answer(Vec<Inspected>);
 
 impl Answer {
-    pub fn of(&self, reference: &ImageRef) -> Option<Local> {
-        let tag = reference.to_string();
-        let found = self.0.iter().find(|found| found.tags.contains(&tag))?;
+    pub fn find(&self, image: &Image) -> Option<&Inspected> {
+        let tag = image.reference.to_string();
+        self.0.iter().find(|found| found.tags.contains(&tag))
+    }
+
+    pub fn of(&self, project: &Project, image: &Image) -> Option<Local> {
+        let found = self.find(image)?;
         Some(Local {
             id: found.id.clone(),
             size: found.size,
             created: found.created.clone(),
             stage: found.labels.get(docker::STAGE_LABEL).cloned(),
             stand_in: !docker::stand_ins(&found.labels).is_empty(),
+            outdated: self.outdated(project, image).cloned(),
         })
+    }
+
+    /// The nearest image below this one that the engine has another build of than the one that this one, or what it stands
+    /// on, was built on. What the engine hasn't got outdates nothing.
+    pub fn outdated<'a>(&self, project: &'a Project, image: &'a Image) -> Option<&'a ImageName> {
+        let line = std::iter::successors(Some(image), |image| project.base(image));
+        // A circle of bases is for others to complain of.
+        let line: Vec<&Image> = line.take(project.images.len()).collect();
+        let mut links = line.windows(2).map(|link| (&link[1].name, self.find(link[0]), self.find(link[1])));
+        let broken = links.find(|(_, image, base)| match (image, base) {
+            (Some(image), Some(base)) => !image.is_built_on(base),
+            _ => false,
+        });
+        broken.map(|(base, ..)| base)
     }
 }
 
-pub fn question(project: &Project) -> Invocation {
-    let references: Vec<_> = project.family().map(|image| &image.reference).collect();
+/// What the engine has of these images.
+pub fn question<'a>(images: impl IntoIterator<Item = &'a Image>) -> Invocation {
+    let references: Vec<_> = images.into_iter().map(|image| &image.reference).collect();
     docker::inspect_all(&references)
 }
 
-/// What the engine has of the family; nothing where it doesn't answer.
+/// What the engine has of these images, and of those below them, by which they are outdated.
+pub fn question_with_bases(project: &Project, names: &[ImageName]) -> Result<Invocation> {
+    Ok(question(project.with_bases(names)?.into_iter().filter(|image| !image.helper)))
+}
+
+/// Those of the images that are outdated, each with the image below that outdates it.
+pub fn outdated<'a>(
+    context: &Context,
+    project: &'a Project,
+    names: &'a [ImageName],
+) -> Result<Vec<(&'a ImageName, &'a ImageName)>> {
+    let Some(answer) = ask(context, &question_with_bases(project, names)?) else { return Ok(Vec::new()) };
+    let outdated = |name| Some((name, answer.outdated(project, project.image(name).ok()?)?));
+    Ok(names.iter().filter_map(outdated).collect())
+}
+
+/// What the engine has of what was asked for; nothing where it doesn't answer.
 pub fn ask(context: &Context, question: &Invocation) -> Option<Answer> {
     let output = context.exec.capture(question).ok()?;
     // A missing image is an error of docker's, too; an engine that doesn't answer prints no list.

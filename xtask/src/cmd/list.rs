@@ -52,14 +52,14 @@ fn row(context: &Context, project: &Project, image: &Image, engine: Option<&Answ
         stage: image.stage.clone(),
         lock: context.has(image.folder.join("poetry.lock")),
         suite: image.suite.is_some(),
-        local: engine.and_then(|answer| answer.of(&image.reference)),
+        local: engine.and_then(|answer| answer.of(project, image)),
         reference: image.reference.to_string(),
     }
 }
 
 pub fn run(context: &Context) -> Result<()> {
     let project = context.project()?;
-    let question = engine::question(&project);
+    let question = engine::question(project.family());
     let mut plan = Plan::default();
     plan.push(Step::new("ask the engine", Action::Run(question.clone())));
     if context.shows(&plan)? {
@@ -98,7 +98,7 @@ fn cells(rows: &[Row]) -> Vec<Vec<String>> {
             local(|l| l.stage().to_owned()),
             local(|l| engine::size(l.size)),
             local(|l| l.age(SystemTime::now())),
-            local(|l| if l.stand_in { "on a stand-in" } else { "" }.to_owned()),
+            local(|l| l.marks().join(", ")),
             row.description.clone().unwrap_or_default(),
         ]
     });

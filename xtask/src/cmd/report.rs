@@ -247,7 +247,7 @@ impl<'a> Page<'a> {
                 escape(local.stage()),
                 engine::size(local.size),
                 escape(&local.age(self.now)),
-                if local.stand_in { tag("exception", "on a stand-in") } else { dash() },
+                marks(local),
                 validation(shown),
             ],
         };
@@ -419,7 +419,7 @@ fn shown<'a>(
     engine: Option<&Answer>,
     now: SystemTime,
 ) -> Shown<'a> {
-    let local = engine.and_then(|answer| answer.of(&image.reference));
+    let local = engine.and_then(|answer| answer.of(project, image));
     let passed = local.as_ref().and_then(|local| validate::passed(&project.root, &local.id));
     let names = |nodes: Vec<usize>| {
         let name = |index: usize| match &graph.nodes[index] {
@@ -444,6 +444,11 @@ fn validation(shown: &Shown) -> String {
         (None, Some(_)) => "not as it is built now".to_owned(),
         (None, None) => "no suite".to_owned(),
     }
+}
+
+fn marks(local: &Local) -> String {
+    let marks: Vec<String> = local.marks().iter().map(|mark| tag("exception", &escape(mark))).collect();
+    if marks.is_empty() { dash() } else { marks.join(" ") }
 }
 
 fn dash() -> String {
@@ -483,7 +488,7 @@ fn cell(cell: Option<&Cell>) -> String {
 
 pub fn run(context: &Context, flags: &flags::Report) -> Result<()> {
     let project = context.project()?;
-    let question = engine::question(&project);
+    let question = engine::question(project.family());
     let path = flags.output.clone().unwrap_or_else(|| context.shown(OUTPUT));
     let mut plan = Plan::default();
     plan.push(Step::new("ask the engine", Action::Run(question.clone())));

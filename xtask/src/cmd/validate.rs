@@ -1,6 +1,6 @@
 //! `validate`: an image's suite, in a container of the image exactly as built; and the record that deploy asks for.
 
-use super::Context;
+use super::{Context, engine};
 use crate::{
     exec::{Outcome, first_failure},
     flags,
@@ -135,6 +135,10 @@ pub fn run(context: &Context, flags: &flags::Validate) -> Result<()> {
     context.require(&[])?;
     let _claims = context.claim("validate", images.iter().map(|(image, _)| &image.name))?;
     let ids = images.iter().map(|(image, _)| id(context, image)).collect::<Result<Vec<_>>>()?;
+    let tested: Vec<ImageName> = images.iter().map(|(image, _)| image.name.clone()).collect();
+    for (name, base) in engine::outdated(context, &project, &tested)? {
+        context.note(&format!("{name}: outdated, for {base} was built anew: `cargo xtask build {name}`"));
+    }
     let outcomes = context.exec.run_all(&plan)?;
     // After a failure too: the others may have passed.
     let mut faults = Vec::new();

@@ -11,6 +11,8 @@ pub const STAGE_LABEL: &str = "core-images.stage";
 pub const STAND_IN_LABEL: &str = "core-images.stand-in";
 /// Begins the label with a vendor's index that wheels came from, and everything built on those inherits.
 pub const INDEX_LABEL: &str = "core-images.index.";
+/// What an image was built on: the digest that a registry gave it, else its id (OCI's image specification, annotations).
+const BASE_LABEL: &str = "org.opencontainers.image.base.digest";
 /// Takes an index's place where it can't be reached.
 pub const STAND_IN: &str = "stand-in";
 
@@ -31,6 +33,10 @@ pub struct Inspected {
     /// In bytes.
     pub size: u64,
     pub labels: BTreeMap<String, String>,
+    /// The digests that registries know it by.
+    pub digests: Vec<String>,
+    /// The digests of its layers, the base's first.
+    pub layers: Vec<String>,
 }
 
 impl Inspected {
@@ -44,13 +50,26 @@ impl Inspected {
     fn read(image: &Value) -> Option<Inspected> {
         let text = |value: &Value| value.as_str().map(str::to_owned);
         let labels = image["Config"].as_object()?.get("Labels").and_then(Value::as_object).into_iter().flatten();
+        let texts = |value: &Value| value.as_array().into_iter().flatten().filter_map(text).collect::<Vec<_>>();
+        let digest = |reference: &String| Some(reference.split_once('@')?.1.to_owned());
         Some(Inspected {
             id: text(&image["Id"])?,
-            tags: image["RepoTags"].as_array().into_iter().flatten().filter_map(text).collect(),
+            tags: texts(&image["RepoTags"]),
             created: text(&image["Created"]).unwrap_or_default(),
             size: image["Size"].as_u64().unwrap_or_default(),
             labels: labels.filter_map(|(name, value)| Some((name.clone(), text(value)?))).collect(),
+            digests: texts(&image["RepoDigests"]).iter().filter_map(digest).collect(),
+            layers: texts(&image["RootFS"]["Layers"]),
         })
+    }
+
+    /// Was it built on this very image? By its label; by its layers, where plain compose built it, which has no label to
+    /// give.
+    pub fn is_built_on(&self, base: &Inspected) -> bool {
+        match self.labels.get(BASE_LABEL).filter(|digest| !digest.is_empty()) {
+            Some(digest) => *digest == base.id || base.digests.contains(digest),
+            None => self.layers.starts_with(&base.layers),
+        }
     }
 }
 
@@ -214,6 +233,7 @@ pub fn login(registry: &str) -> Invocation {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn what_docker_says_of_images() {
@@ -225,10 +245,37 @@ mod tests {
         let found = list(r#"[{"Id": "sha256:1", "RepoTags": null, "Config": {"Labels": null}}]"#).unwrap().unwrap();
         assert!(found.tags.is_empty() && found.labels.is_empty() && found.created.is_empty());
         assert!(list("[]").unwrap().is_none());
+        let image =
+            r#"[{"Id": "1", "RepoDigests": ["r:5/a@sha256:2"], "RootFS": {"Layers": ["x", "y"]}, "Config": {}}]"#;
+        let found = list(image).unwrap().unwrap();
+        assert_eq!((found.digests, found.layers), (vec!["sha256:2".to_owned()], vec!["x".to_owned(), "y".to_owned()]));
         for none in
             ["", "{}", r#"[{"Id": "sha256:1"}]"#, r#"[{"Id": "sha256:1", "Config": null}]"#, r#"[{"Config": {}}]"#]
         {
             assert!(list(none).is_none(), "{none}");
+        }
+    }
+
+    #[test]
+    fn what_an_image_was_built_on() {
+        let image = |id: &str, base: &str, layers: &[&str]| {
+            let image = json!([{
+                "Id": id, "RepoDigests": [format!("r/x@pushed-{id}")], "RootFS": {"Layers": layers},
+                "Config": {"Labels": {BASE_LABEL: base}},
+            }]);
+            Inspected::list(&image.to_string()).unwrap().remove(0)
+        };
+        let base = image("1", "", &["x", "y"]);
+        for (label, layers, expected) in [
+            ("1", &["x", "y", "z"][..], true),
+            ("pushed-1", &["x", "y", "z"], true),
+            // A base that was built anew with the same layers may have other variables.
+            ("0", &["x", "y", "z"], false),
+            ("", &["x", "y", "z"], true),
+            ("", &["x", "y"], true),
+            ("", &["x", "z"], false),
+        ] {
+            assert_eq!(image("2", label, layers).is_built_on(&base), expected, "{label:?} {layers:?}");
         }
     }
 }

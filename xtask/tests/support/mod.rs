@@ -48,6 +48,22 @@ pub const KUBEFLOW_A: Image =
 pub const KUBEFLOW_B: Image = Image { name: "kubeflow-b", base: None, port: None, suite: false, pyproject: false };
 pub const FAMILY: [Image; 4] = [KUBEFLOW_A, PYTHON_BASE, FASTAPI_SERVE, KUBEFLOW_B];
 
+const NO_IMAGE: &str = "Error response from daemon: No such image";
+/// What the engine has of the images that are named, which `engine_has` writes down.
+const INSPECT: &str = r#"shift 2
+found=
+code=0
+for reference; do
+    if [ -e "$home/images/$reference" ]; then
+        IFS= read -r image <"$home/images/$reference"
+        found="$found${found:+,}$image"
+    else
+        echo 'Error response from daemon: No such image' >&2
+        code=1
+    fi
+done
+printf '[%s]\n' "$found"
+exit $code"#;
 /// A lock that nobody can tell from one of poetry's.
 pub const OLD_LOCK: &str = "[[package]]\nname = \"requests\"\nversion = \"1\"\ngroups = [\"main\"]\n\n\
      [metadata]\nlock-version = \"2.1\"\npython-versions = \"*\"\ncontent-hash = \"old\"\n";
@@ -129,9 +145,8 @@ impl Repo {
         }
         repo.on("docker version *", Reply::prints("26.1.5"));
         repo.on("docker compose version --short", Reply::prints("2.26.1"));
-        let missing = "echo 'Error response from daemon: No such image' >&2; exit 1";
-        repo.on("docker image inspect *", Reply::does(&format!("echo '[]'; {missing}")));
-        repo.on("docker image inspect --format *", Reply::does(missing));
+        repo.on("docker image inspect *", Reply::does(INSPECT));
+        repo.on("docker image inspect --format *", Reply::fails(1, NO_IMAGE));
         repo
     }
 
@@ -211,9 +226,10 @@ impl Repo {
             "Size": 75_000_000,
             "Config": {"Labels": map},
         });
-        let json = serde_json::json!([image]).to_string();
+        let json = self.fakes.join(format!("images/{reference}"));
+        fs::create_dir_all(json.parent().unwrap()).unwrap();
+        fs::write(json, format!("{image}\n")).unwrap();
         let stage = labels.iter().find(|(label, _)| *label == "core-images.stage").map_or("", |(_, stage)| stage);
-        self.on(&format!("docker image inspect {reference}"), Reply::prints(&json));
         self.on(&format!("docker image inspect --format {{{{.Id}}}} {reference}"), Reply::prints(id));
         self.on(&format!("docker image inspect --format {{{{index *stage* {reference}"), Reply::prints(stage))
     }
