@@ -243,12 +243,11 @@ impl Executor {
         } else if self.ui.groups {
             self.ui.line("::endgroup::");
         }
-        if self.ui.groups
-            && let Outcome::Failed(fault) = &outcome
+        // A suite's failure says more once its report is read.
+        if let Outcome::Failed(fault) = &outcome
+            && !step.suite
         {
-            // Commands of GitHub's workflow syntax escape these.
-            let what = fault.what.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
-            self.ui.line(&format!("::error title={}::{what}", step.title));
+            self.ui.annotate(&step.title, &fault.what);
         }
         outcome
     }

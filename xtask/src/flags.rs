@@ -155,8 +155,8 @@ pub struct Validate {
     /// Validate what stands on them as well
     #[arg(long)]
     pub with_dependents: bool,
-    /// After `--`, for pytest, such as `-k NAME`: what is then run is no whole suite, and not recorded
-    #[arg(last = true, value_name = "ARGUMENT")]
+    /// pytest's options, such as `-k NAME`: what is then run is no whole suite, and not recorded
+    #[arg(last = true, value_name = "OPTION")]
     pub pytest: Vec<String>,
 }
 

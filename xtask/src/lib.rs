@@ -43,8 +43,11 @@ pub fn run(cli: Cli, ui: Ui) -> anyhow::Result<()> {
         Command::Completions { shell } => cmd::completions::run(shell),
         Command::Complete { words } => cmd::completions::answer(&context, &words),
     };
-    match interrupt::interrupted() {
-        true => done.and(Err(Fault::new(Kind::Interrupted, "interrupted").into())),
+    let told =
+        |error: &anyhow::Error| error.downcast_ref::<Fault>().is_some_and(|fault| fault.kind == Kind::Interrupted);
+    // A tool that was stopped has failed, too, but not by itself.
+    match interrupt::interrupted() && !done.as_ref().is_err_and(told) {
+        true => Err(Fault::new(Kind::Interrupted, "interrupted").into()),
         false => done,
     }
 }

@@ -59,6 +59,15 @@ impl Ui {
         format!("\x1b[{code}m{text}\x1b[0m")
     }
 
+    /// Has GitHub Actions show a failure beside the run; elsewhere nothing.
+    pub fn annotate(self, title: &str, what: &str) {
+        if self.groups {
+            // What GitHub's workflow commands escape.
+            let what = what.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+            self.line(&format!("::error title={title}::{what}"));
+        }
+    }
+
     /// One write a line, so that lines of parallel steps don't tear. A closed standard error is nobody's loss.
     pub fn line(self, text: &str) {
         let _ = stderr().lock().write_all(format!("{text}\n").as_bytes());

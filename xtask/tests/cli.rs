@@ -47,9 +47,14 @@ fn push(image: &str) -> String {
     dev(&format!("push {image}"))
 }
 
-/// The calls, less the questions for the digests that a build puts into labels.
+/// The calls, less the questions for the digests that a build puts into labels, and for what is outdated after it.
 fn calls(repo: &Repo) -> Vec<String> {
-    repo.calls().into_iter().filter(|call| !call.contains("RepoDigests")).collect()
+    let aside = |call: &String| call.contains("RepoDigests") || asks_what_is_there(call);
+    repo.calls().into_iter().filter(|call| !aside(call)).collect()
+}
+
+fn asks_what_is_there(call: &str) -> bool {
+    call.starts_with("docker image inspect ") && !call.contains(" --format ")
 }
 
 /// A build as it is echoed: with what its labels say of its base.
@@ -317,7 +322,7 @@ fn build_leaves_a_base_that_is_there_at_the_same_stage() {
         let built = repo.calls().iter().any(|call| call.ends_with("build python-base"));
         assert_eq!(built, rebuilt, "{environment} with {label:?}: {:#?}", repo.calls());
         assert_eq!(
-            repo.calls().last().unwrap(),
+            calls(&repo).last().unwrap(),
             &if environment == "ci" { ci("build fastapi-serve") } else { dev("build fastapi-serve") }
         );
     }
@@ -410,7 +415,7 @@ fn a_flag_wins_over_the_environment_and_that_over_dotenv() {
         repo.forget();
         let xtask = repo.xtask(&[&["build", "fastapi-serve"], args].concat());
         variable.into_iter().fold(xtask, |xtask, tag| xtask.env("IMAGE_TAG", tag)).run().succeeds();
-        let calls = repo.calls();
+        let calls = calls(&repo);
         assert_eq!(calls.last().unwrap(), &ci("build fastapi-serve"));
         calls.iter().find_map(|call| call.strip_prefix(&stage_of("python-base:"))).unwrap().to_owned()
     };
@@ -683,7 +688,21 @@ fn the_tests_that_failed_are_told_at_the_end() {
     repo.on("docker compose * run *", Reply::does(&script));
     let ran = repo.run(&["validate", "fastapi-serve"]);
     let ran = ran.fails(1, &["a.test_b::test_x[0]: assert 1 < 0 (and 11 more)"]);
-    assert!(ran.help().contains("cargo xtask validate fastapi-serve -- -k test_x`"), "{}", ran.help());
+    assert_eq!(ran.help(), "run it alone: `cargo xtask validate fastapi-serve -- -k test_x`");
+    repo.engine_has_at(&format!("{REGISTRY}/fastapi-serve:1"), "sha256:2", &[]);
+    let ran = repo.run(&["validate", "fastapi-serve", "--environment", "ci", "--image-tag", "1"]);
+    assert!(
+        ran.help().contains("`ENVIRONMENT=ci IMAGE_TAG=1 cargo xtask validate fastapi-serve -- "),
+        "{}",
+        ran.help()
+    );
+    let ran = repo.xtask(&["validate", "fastapi-serve"]).env("GITHUB_ACTIONS", "true").run();
+    let noted: Vec<&str> = ran.stderr.lines().filter(|line| line.starts_with("::error ")).collect();
+    assert!(
+        noted.len() == 1 && noted[0].contains("validate fastapi-serve::") && noted[0].contains("test_x[0]"),
+        "{noted:?}"
+    );
+    let ran = repo.run(&["validate", "fastapi-serve"]);
     assert_eq!(ran.stderr.matches("  ✗ a.test_b::test_x[").count(), 10, "{}", ran.stderr);
     assert!(ran.stderr.contains("2 more in target/validate/fastapi-serve/junit.xml"), "{}", ran.stderr);
 }
@@ -697,7 +716,19 @@ fn a_part_of_a_suite_is_no_whole_one() {
     let suite = repo.calls().into_iter().find(|call| call.contains(" run ")).unwrap();
     assert!(suite.ends_with("--env <PYTEST_ADDOPTS=-k 'one or two' -x> fastapi-serve-tests"), "{suite}");
     assert!(ran.stderr.contains("fastapi-serve: only a part of its suite"), "{}", ran.stderr);
+    // A part may be one that is skipped here.
+    let report = "printf '<testsuite tests=\"3\" skipped=\"3\">' >target/validate/fastapi-serve/junit.xml";
+    repo.on("docker compose * run *", Reply::does(report));
+    repo.run(&["validate", "fastapi-serve", "--", "-m", "hardware"]).succeeds();
     assert!(!repo.has("target/validate/passed"));
+    // A path is no part: it would be run beside the suite's own folders.
+    repo.forget();
+    for path in ["/images/common/tests/test_tls.py", "test_tls.py::test_x"] {
+        let ran = repo.run(&["validate", "fastapi-serve", "--", "-x", path]).fails(2, &[path]);
+        assert!(ran.help().contains("-- -k NAME"), "{}", ran.stderr);
+    }
+    assert_eq!(repo.all_calls().len(), 0);
+    repo.run(&["validate", "fastapi-serve", "--", "-k", "::x"]).succeeds();
 }
 
 #[test]
@@ -846,9 +877,13 @@ fn an_image_whose_base_was_built_anew_is_outdated() {
     for (on, outdated) in [("sha256:1", false), ("sha256:0", true)] {
         let repo = Repo::with(&family);
         repo.engine_has("base", "sha256:1", &[]);
-        repo.engine_has("child", "sha256:2", &[("org.opencontainers.image.base.digest", on)]);
+        let label = |key: &str| format!("org.opencontainers.image.base.{key}");
+        let (name, digest) = (label("name"), label("digest"));
+        let on_base = [(name.as_str(), &*format!("{REGISTRY}/base:latest")), (&digest, on)];
+        repo.engine_has("child", "sha256:2", &on_base);
         // What stands on an outdated image is outdated, too.
-        repo.engine_has("grandchild", "sha256:3", &[("org.opencontainers.image.base.digest", "sha256:2")]);
+        let on_child = [(name.as_str(), &*format!("{REGISTRY}/child:latest")), (&digest, "sha256:2")];
+        repo.engine_has("grandchild", "sha256:3", &on_child);
 
         let list = repo.run(&["list", "--json"]).succeeds();
         let rows: serde_json::Value = serde_json::from_str(&list.stdout).unwrap();
@@ -858,10 +893,16 @@ fn an_image_whose_base_was_built_anew_is_outdated() {
         let list = repo.run(&["list"]).succeeds().stdout;
         assert_eq!(list.matches("outdated: base was built anew").count(), if outdated { 2 } else { 0 }, "{list}");
 
-        let built = repo.run(&["build", "base"]).succeeds();
-        let note = "outdated now: child, grandchild (--with-dependents builds them too)";
-        assert_eq!(built.stderr.contains(note), outdated, "{}", built.stderr);
-        assert!(!repo.run(&["build", "--all"]).succeeds().stderr.contains("outdated"));
+        // Also where the rest isn't built for a failure, or the image that was built stands on an outdated one.
+        repo.on("docker compose * build child", Reply::fails(1, "no"));
+        for build in [&["base"][..], &["base", "child"], &["grandchild"]] {
+            let built = repo.run(&[&["build", "--environment", "ci"], build].concat());
+            for note in ["built anew since: ", "to build these as well: cargo xtask build child grandchild\n"] {
+                assert_eq!(built.stderr.contains(note), outdated, "{build:?}: {}", built.stderr);
+            }
+            let of_child = built.stderr.contains("built anew since: child, grandchild\n");
+            assert_eq!(of_child, outdated && build[0] == "base", "{}", built.stderr);
+        }
 
         suite_reports(&repo, "child", 0, 0);
         let validated = repo.run(&["validate", "child", "--environment", "ci"]).succeeds();
@@ -873,6 +914,8 @@ fn an_image_whose_base_was_built_anew_is_outdated() {
         if outdated {
             let refused = repo.run(&["deploy", "child"]).fails(77, &["nothing was pushed: child: outdated, for base"]);
             assert!(refused.help().contains("cargo xtask build child (or --force-outdated)"), "{}", refused.stderr);
+            let above = repo.run(&["deploy", "grandchild"]).fails(77, &["grandchild: outdated, for base"]);
+            assert!(above.help().contains("cargo xtask build child grandchild (or"), "{}", above.stderr);
             assert_eq!(effects(&repo), [""; 0]);
             repo.run(&["deploy", "child", "--force-outdated"]).succeeds();
         } else {
@@ -1171,6 +1214,16 @@ fn list_does_without_an_engine() {
 }
 
 #[test]
+fn docker_leaves_its_own_registry_s_name_away() {
+    let repo = Repo::new();
+    let known = r#"[{"Id": "sha256:1", "RepoTags": ["python-base:latest"], "Config": {}}]"#;
+    repo.on("docker image inspect *", Reply::prints(known));
+    let ran = repo.run(&["list", "--json", "--registry", "docker.io"]).succeeds();
+    let rows: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!((&rows[1]["local"]["id"], &rows[2]["local"]), (&"sha256:1".into(), &().into()));
+}
+
+#[test]
 fn list_as_json_is_data_only() {
     let repo = Repo::new();
     repo.uninstall(&["docker"]);
@@ -1375,7 +1428,7 @@ fn comparable(repo: &Repo) -> Vec<String> {
         true => word.trim_end_matches(|c: char| c.is_ascii_digit()).to_owned(),
         false => word.to_owned(),
     };
-    let real_only = |call: &String| call.contains("{{.Id}}") || call.starts_with(&what_of(&["python-base"]));
+    let real_only = |call: &String| call.contains("{{.Id}}") || asks_what_is_there(call);
     let calls = repo.calls().into_iter().filter(|call| !real_only(call));
     calls.map(|call| call.split(' ').map(unnumbered).collect::<Vec<_>>().join(" ")).collect()
 }
@@ -1649,6 +1702,20 @@ fn a_second_run_on_an_image_is_refused_and_the_first_goes_on() {
     repo.release();
     first.finish().succeeds();
     repo.run(&["build", "python-base"]).succeeds();
+}
+
+#[test]
+fn an_interrupt_while_the_engine_is_asked_is_no_failure_of_the_engine() {
+    let repo = ready_to_deploy();
+    for args in [["deploy", "fastapi-serve"], ["validate", "fastapi-serve"]] {
+        repo.on("docker image inspect *", Reply::blocks());
+        let running = repo.xtask(&args).start();
+        repo.wait_until_blocked();
+        running.interrupt();
+        running.finish().fails(130, &["interrupted"]);
+        assert_eq!(effects(&repo), [""; 0]);
+        repo.forget();
+    }
 }
 
 #[test]

@@ -87,6 +87,20 @@ fn every_image_says_where_it_comes_from() {
 
 #[test]
 #[ignore = "needs all images built: cargo xtask ci"]
+fn a_part_of_a_suite_with_two_environments_may_be_in_one_of_them() {
+    // In the image's environment, in python-base's, in both, in none: 5 is pytest's word for that.
+    let chosen =
+        ["test_it_starts_itself", "test_a_project_can_make_an_installer", "test_user_is_a_number", "no_such_test"];
+    for (name, code) in chosen.into_iter().zip([0, 0, 0, 5]) {
+        let mut validate = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        validate.args(["validate", "neuron-inference", "--", "-k", name]).current_dir(root());
+        let output = validate.env("ENVIRONMENT", "ci").env("IMAGE_TAG", tag()).output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+#[test]
+#[ignore = "needs all images built: cargo xtask ci"]
 fn every_image_runs_as_a_number_and_ends_by_itself_when_told() {
     for (name, reference) in family() {
         assert_eq!(docker(&["image", "inspect", "--format", "{{.Config.User}}", &reference]), "1000", "{name}");

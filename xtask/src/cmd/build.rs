@@ -2,6 +2,7 @@
 
 use super::{Context, engine};
 use crate::{
+    exec::{Outcome, first_failure},
     flags,
     plan::{Action, EnvValue, Invocation, Plan, Step},
     tools::docker::{self, Compose},
@@ -82,23 +83,25 @@ pub fn run(context: &Context, flags: &flags::Build) -> Result<()> {
     }
     context.require(&[])?;
     let _claims = context.claim("build", claimed(&project, &plan))?;
-    context.exec.run(&plan)?;
-    note_outdated(context, &project, &wanted)
+    let outcomes = context.exec.run_all(&plan)?;
+    let built = plan.steps.iter().zip(&outcomes).filter(|(_, outcome)| **outcome == Outcome::Done);
+    note_outdated(context, &project, built.filter_map(|(step, _)| step.image.as_ref()))?;
+    first_failure(outcomes).map_or(Ok(()), |fault| Err(fault.into()))
 }
 
-/// Says what to build next, where a change stopped half-way through the family.
-fn note_outdated(context: &Context, project: &Project, built: &[ImageName]) -> Result<()> {
-    let dependents: Vec<_> = project.with_dependents(built)?.into_iter().filter(|name| !built.contains(name)).collect();
-    if dependents.is_empty() {
+/// Says what to build next, where a change stopped half-way through the family: at what stands on what was built, or
+/// below it.
+fn note_outdated<'a>(context: &Context, project: &Project, built: impl Iterator<Item = &'a ImageName>) -> Result<()> {
+    let built: Vec<ImageName> =
+        built.filter(|name| project.image(name).is_ok_and(|image| !image.helper)).cloned().collect();
+    let affected = project.with_dependents(&built)?;
+    let outdated = engine::outdated(context, project, &affected)?;
+    if outdated.is_empty() {
         return Ok(());
     }
-    let outdated = engine::outdated(context, project, &dependents)?;
     let names: Vec<&str> = outdated.iter().map(|(name, _)| name.as_str()).collect();
-    if !names.is_empty() {
-        let names = names.join(", ");
-        context.note(&format!(
-            "built on what was there before, and outdated now: {names} (--with-dependents builds them too)"
-        ));
-    }
+    context.note(&format!("built on a base that has been built anew since: {}", names.join(", ")));
+    context
+        .note(&format!("to build these as well: {}", engine::rebuild(outdated.iter().map(|(_, outdated)| outdated))));
     Ok(())
 }

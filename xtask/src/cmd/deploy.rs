@@ -1,6 +1,11 @@
 //! `deploy`: push what was built for production and validated, and have the registry confirm it.
 
-use super::{Context, engine, login, validate::has_passed};
+use super::{
+    Context,
+    engine::{self, Outdated},
+    login,
+    validate::has_passed,
+};
 use crate::{
     flags, interrupt,
     plan::{Action, Plan, Step},
@@ -8,7 +13,7 @@ use crate::{
 };
 use anyhow::Result;
 use project::{
-    Image, ImageName, Project,
+    Image, Project,
     error::{Fault, Kind},
 };
 use serde_json::{Value, json};
@@ -54,7 +59,7 @@ fn objection(
     root: &Path,
     image: &Image,
     found: Option<&Inspected>,
-    outdated: Option<&ImageName>,
+    outdated: Option<&Outdated>,
     flags: &flags::Deploy,
 ) -> Option<(String, String)> {
     let name = &image.name;
@@ -74,9 +79,9 @@ fn objection(
         let why = format!("{name}: built at the {stage} stage, or on a base that was");
         return Some((why, format!("ENVIRONMENT=ci cargo xtask build {name} (or --force-development)")));
     }
-    if let Some(base) = outdated.filter(|_| !flags.force_outdated) {
-        let why = format!("{name}: outdated, for {base} was built anew since");
-        return Some((why, format!("ENVIRONMENT=ci cargo xtask build {name} (or --force-outdated)")));
+    if let Some(outdated) = outdated.filter(|_| !flags.force_outdated) {
+        let why = format!("{name}: outdated, for {} was built anew since", outdated.base);
+        return Some((why, format!("ENVIRONMENT=ci {} (or --force-outdated)", engine::rebuild([outdated]))));
     }
     if !has_passed(root, &found.id, stage.is_some()) && !flags.force_unvalidated {
         let why = format!("{name}: no suite has passed for {}", found.id);
@@ -114,7 +119,9 @@ pub fn run(context: &Context, flags: &flags::Deploy) -> Result<()> {
         images.into_iter().map(|image| (image, answer.find(image))).collect();
     let objections: Vec<_> = images
         .iter()
-        .filter_map(|(image, found)| objection(&context.root, image, *found, answer.outdated(&project, image), flags))
+        .filter_map(|(image, found)| {
+            objection(&context.root, image, *found, answer.outdated(&project, image).as_ref(), flags)
+        })
         .collect();
     if !objections.is_empty() {
         let (why, help): (Vec<_>, Vec<_>) = objections.into_iter().unzip();

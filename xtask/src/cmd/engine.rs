@@ -21,7 +21,7 @@ pub struct Local {
     /// The stage that it bears the mark of; none for production.
     pub stage: Option<String>,
     pub stand_in: bool,
-    /// The image below that has been built anew since.
+    /// The image below it that has been built anew since.
     pub outdated: Option<ImageName>,
 }
 
@@ -66,8 +66,10 @@ pub struct Answer(Vec<Inspected>);
 
 impl Answer {
     pub fn find(&self, image: &Image) -> Option<&Inspected> {
-        let tag = image.reference.to_string();
-        self.0.iter().find(|found| found.tags.contains(&tag))
+        let reference = image.reference.to_string();
+        // Docker leaves its own registry's name away.
+        let tag = reference.strip_prefix("docker.io/").unwrap_or(&reference);
+        self.0.iter().find(|found| found.tags.iter().any(|known| known == tag))
     }
 
     pub fn of(&self, project: &Project, image: &Image) -> Option<Local> {
@@ -78,23 +80,41 @@ impl Answer {
             created: found.created.clone(),
             stage: found.labels.get(docker::STAGE_LABEL).cloned(),
             stand_in: !docker::stand_ins(&found.labels).is_empty(),
-            outdated: self.outdated(project, image).cloned(),
+            outdated: self.outdated(project, image).map(|outdated| outdated.base.clone()),
         })
     }
 
-    /// The nearest image below this one that the engine has another build of than the one that this one, or what it stands
-    /// on, was built on. What the engine hasn't got outdates nothing.
-    pub fn outdated<'a>(&self, project: &'a Project, image: &'a Image) -> Option<&'a ImageName> {
+    /// What outdates an image, if anything; what the engine hasn't got does not.
+    pub fn outdated<'a>(&self, project: &'a Project, image: &'a Image) -> Option<Outdated<'a>> {
         let line = std::iter::successors(Some(image), |image| project.base(image));
         // A circle of bases is for others to complain of.
         let line: Vec<&Image> = line.take(project.images.len()).collect();
-        let mut links = line.windows(2).map(|link| (&link[1].name, self.find(link[0]), self.find(link[1])));
-        let broken = links.find(|(_, image, base)| match (image, base) {
-            (Some(image), Some(base)) => !image.is_built_on(base),
+        let broken = line.windows(2).rposition(|link| match (self.find(link[0]), self.find(link[1])) {
+            (Some(image), Some(base)) => !image.is_built_on(base, &link[1].reference),
             _ => false,
-        });
-        broken.map(|(base, ..)| base)
+        })?;
+        let above = line[..=broken].iter().rev();
+        Some(Outdated { base: &line[broken + 1].name, rebuild: above.map(|image| &image.name).collect() })
     }
+}
+
+/// Why an image is outdated: it, or an image that it stands on, was built on another build of its base than the engine has.
+pub struct Outdated<'a> {
+    /// The lowest such base.
+    pub base: &'a ImageName,
+    /// What has to be built, in this order, the image itself last.
+    pub rebuild: Vec<&'a ImageName>,
+}
+
+/// The command that brings these up to date.
+pub fn rebuild<'a>(outdated: impl IntoIterator<Item = &'a Outdated<'a>>) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for name in outdated.into_iter().flat_map(|outdated| &outdated.rebuild) {
+        if !names.contains(&name.as_str()) {
+            names.push(name.as_str());
+        }
+    }
+    format!("cargo xtask build {}", names.join(" "))
 }
 
 /// What the engine has of these images.
@@ -108,12 +128,16 @@ pub fn question_with_bases(project: &Project, names: &[ImageName]) -> Result<Inv
     Ok(question(project.with_bases(names)?.into_iter().filter(|image| !image.helper)))
 }
 
-/// Those of the images that are outdated, each with the image below that outdates it.
+/// Those of the images that are outdated.
 pub fn outdated<'a>(
     context: &Context,
     project: &'a Project,
     names: &'a [ImageName],
-) -> Result<Vec<(&'a ImageName, &'a ImageName)>> {
+) -> Result<Vec<(&'a ImageName, Outdated<'a>)>> {
+    let based = |name: &ImageName| project.image(name).is_ok_and(|image| project.base(image).is_some());
+    if !names.iter().any(based) {
+        return Ok(Vec::new());
+    }
     let Some(answer) = ask(context, &question_with_bases(project, names)?) else { return Ok(Vec::new()) };
     let outdated = |name| Some((name, answer.outdated(project, project.image(name).ok()?)?));
     Ok(names.iter().filter_map(outdated).collect())

@@ -11,7 +11,7 @@ use crate::{
 };
 use anyhow::{Context as _, Result};
 use project::{
-    Image, ImageName,
+    Environment, Image, ImageName, Project,
     error::{Fault, Kind},
 };
 use serde_json::{Value, json};
@@ -112,7 +112,19 @@ pub fn plan(context: &Context, compose: &Compose, images: &[(&Image, &str)], arg
     plan
 }
 
+/// The suite names its folders itself: a path here would be run as well, not instead.
+fn are_options(arguments: &[String]) -> Result<(), Fault> {
+    let is_path = |word: &str| word.contains("::") || word.starts_with(['/', '.']);
+    let expression = |i: usize| i > 0 && ["-k", "-m"].contains(&arguments[i - 1].as_str());
+    match arguments.iter().enumerate().find(|(i, word)| is_path(word) && !expression(*i)) {
+        None => Ok(()),
+        Some((_, word)) => Err(Fault::usage(format!("validate: after --, '{word}' is no option of pytest's"))
+            .help("choose tests by their names: -- -k NAME")),
+    }
+}
+
 pub fn run(context: &Context, flags: &flags::Validate) -> Result<()> {
+    are_options(&flags.pytest)?;
     let project = context.project()?;
     let mut names = flags.images.of(&project)?;
     if flags.with_dependents {
@@ -136,8 +148,9 @@ pub fn run(context: &Context, flags: &flags::Validate) -> Result<()> {
     let _claims = context.claim("validate", images.iter().map(|(image, _)| &image.name))?;
     let ids = images.iter().map(|(image, _)| id(context, image)).collect::<Result<Vec<_>>>()?;
     let tested: Vec<ImageName> = images.iter().map(|(image, _)| image.name.clone()).collect();
-    for (name, base) in engine::outdated(context, &project, &tested)? {
-        context.note(&format!("{name}: outdated, for {base} was built anew: `cargo xtask build {name}`"));
+    for (name, outdated) in engine::outdated(context, &project, &tested)? {
+        let help = engine::rebuild([&outdated]);
+        context.note(&format!("{name}: outdated, for {} was built anew: `{help}`", outdated.base));
     }
     let outcomes = context.exec.run_all(&plan)?;
     // After a failure too: the others may have passed.
@@ -145,7 +158,14 @@ pub fn run(context: &Context, flags: &flags::Validate) -> Result<()> {
     for ((image, _), id) in images.iter().zip(ids) {
         let ended = plan.steps.iter().zip(&outcomes).find(|(step, _)| step.image.as_ref() == Some(&image.name));
         if let Some((_, outcome)) = ended {
-            faults.extend(judge(context, image, id, outcome, flags.pytest.is_empty())?);
+            // What can't be told of one suite must not keep the others' from being told.
+            let fault = judge(context, &project, image, id, outcome, flags.pytest.is_empty());
+            let own = |error: anyhow::Error| Fault::new(Kind::Child(1), format!("validate {}: {error:#}", image.name));
+            let fault = fault.unwrap_or_else(|error| Some(error.downcast::<Fault>().unwrap_or_else(own)));
+            if let Some(fault) = &fault {
+                context.ui().annotate(&format!("validate {}", image.name), &fault.what);
+            }
+            faults.extend(fault);
         }
     }
     let failed = |fault: &Fault| matches!(fault.kind, Kind::Child(_));
@@ -155,7 +175,14 @@ pub fn run(context: &Context, flags: &flags::Validate) -> Result<()> {
 }
 
 /// Shows what the suite's report says, and records that it passed for the image with this id; else, why it didn't.
-fn judge(context: &Context, image: &Image, id: String, outcome: &Outcome, whole: bool) -> Result<Option<Fault>> {
+fn judge(
+    context: &Context,
+    project: &Project,
+    image: &Image,
+    id: String,
+    outcome: &Outcome,
+    whole: bool,
+) -> Result<Option<Fault>> {
     let name = &image.name;
     let path = report(name);
     let junit = fs::read_to_string(context.root.join(&path)).unwrap_or_default();
@@ -172,45 +199,47 @@ fn judge(context: &Context, image: &Image, id: String, outcome: &Outcome, whole:
     // The suite's exit code has the last word: a report knows nothing of a crash after the last test.
     match outcome {
         Outcome::Done => {}
-        Outcome::Failed(fault) => return Ok(Some(told(fault, name, &failed))),
+        Outcome::Failed(fault) => return Ok(Some(told(fault, project, image, &failed))),
         Outcome::Present | Outcome::PassedOver | Outcome::NotRun => return Ok(None),
     }
-    let unsound = |why: &str| {
+    let unsound = |why: &str, help: &str| {
         let what = format!("validate {name}: the suite ended well, but {} {why}", path.display());
-        let help = format!("see that {name}-tests passes --junitxml=/reports/junit.xml to pytest");
-        Ok(Some(Fault::project(what).help(help)))
+        Ok(Some(Fault::project(what).help(format!("see that {name}-tests {help}"))))
     };
     if counts.failures + counts.errors > 0 {
-        return unsound("counts a test that failed");
+        return unsound("counts a test that failed", "ends as pytest does");
+    }
+    if !whole {
+        context.note(&format!("{name}: only a part of its suite, so this isn't recorded as validated"));
+        return Ok(None);
     }
     if counts.tests == counts.skipped {
-        return unsound("has no test that was run");
+        return unsound("has no test that was run", "passes --junitxml=/reports/junit.xml to pytest");
     }
     // A build meanwhile may have given the tag to another image, which is then the one that was tested.
     if self::id(context, image)? != id {
         let fault = Fault::new(Kind::Busy, format!("validate {name}: the image was built anew meanwhile"));
         return Ok(Some(fault.help(format!("validate it again: `cargo xtask validate {name}`"))));
     }
-    if whole {
-        write_record(
-            &context.root,
-            &Passed { image: image.reference.to_string(), id, stage: image.stage.clone(), counts },
-        )?;
-    } else {
-        context.note(&format!("{name}: only a part of its suite, so this isn't recorded as validated"));
-    }
-    Ok(None)
+    let passed = Passed { image: image.reference.to_string(), id, stage: image.stage.clone(), counts };
+    write_record(&context.root, &passed).map(|()| None)
 }
 
 /// A suite's failure by its report: the command's exit code says no more than that there is one.
-fn told(fault: &Fault, image: &ImageName, failed: &[Failed]) -> Fault {
+fn told(fault: &Fault, project: &Project, image: &Image, failed: &[Failed]) -> Fault {
     let (Kind::Child(code), Some(first)) = (fault.kind, failed.first()) else { return fault.clone() };
     let more = match failed.len() - 1 {
         0 => String::new(),
         more => format!(" (and {more} more)"),
     };
-    Fault::new(fault.kind, format!("validate {image}: {image}-tests ended with exit code {code}: {first}{more}"))
-        .help(format!("run it alone: `cargo xtask validate {image} -- -k {}`", quote(first.function())))
+    let Image { name, reference, .. } = image;
+    // The variables, too: `ci` sets them, and a person who reads its log has not.
+    let said = match (project.environment, reference.tag.as_str()) {
+        (Environment::Dev, "latest") => String::new(),
+        (environment, tag) => format!("ENVIRONMENT={environment} IMAGE_TAG={tag} "),
+    };
+    Fault::new(fault.kind, format!("validate {name}: {name}-tests ended with exit code {code}: {first}{more}"))
+        .help(format!("run it alone: `{said}cargo xtask validate {name} -- -k {}`", quote(first.function())))
 }
 
 fn write_record(root: &Path, passed: &Passed) -> Result<()> {

@@ -12,7 +12,9 @@ pub const STAND_IN_LABEL: &str = "core-images.stand-in";
 /// Begins the label with a vendor's index that wheels came from, and everything built on those inherits.
 pub const INDEX_LABEL: &str = "core-images.index.";
 /// What an image was built on: the digest that a registry gave it, else its id (OCI's image specification, annotations).
-const BASE_LABEL: &str = "org.opencontainers.image.base.digest";
+const BASE_DIGEST_LABEL: &str = "org.opencontainers.image.base.digest";
+/// What it was called then.
+const BASE_NAME_LABEL: &str = "org.opencontainers.image.base.name";
 /// Takes an index's place where it can't be reached.
 pub const STAND_IN: &str = "stand-in";
 
@@ -63,10 +65,11 @@ impl Inspected {
         })
     }
 
-    /// Was it built on this very image? By its label; by its layers, where plain compose built it, which has no label to
-    /// give.
-    pub fn is_built_on(&self, base: &Inspected) -> bool {
-        match self.labels.get(BASE_LABEL).filter(|digest| !digest.is_empty()) {
+    /// Was it built on this very image, which is called `name`? By its labels; by its layers, where it has none, since
+    /// plain compose built it, or where they speak of another image, its base's own base, say.
+    pub fn is_built_on(&self, base: &Inspected, name: &ImageRef) -> bool {
+        let of_base = self.labels.get(BASE_NAME_LABEL).is_some_and(|label| *label == name.to_string());
+        match self.labels.get(BASE_DIGEST_LABEL).filter(|digest| of_base && !digest.is_empty()) {
             Some(digest) => *digest == base.id || base.digests.contains(digest),
             None => self.layers.starts_with(&base.layers),
         }
@@ -126,14 +129,14 @@ impl Compose {
         self.call(&["exec", image.as_str(), "bash"])
     }
 
-    /// Runs a suite in a container that is called `container`, with more arguments for pytest.
-    pub fn suite(&self, suite: &str, container: &str, arguments: &[String]) -> Invocation {
+    /// Runs a suite in a container that is called `container`, with more options for pytest.
+    pub fn suite(&self, suite: &str, container: &str, options: &[String]) -> Invocation {
         let head = ["run", "--rm", "--no-TTY", "--no-deps", "--name", container];
-        if arguments.is_empty() {
+        if options.is_empty() {
             return self.call(&[&head[..], &[suite]].concat());
         }
         // Pytest splits it as a shell would. Arguments here would stand in the place of the suite's own command.
-        let words: Vec<_> = arguments.iter().map(|argument| quote(argument)).collect();
+        let words: Vec<_> = options.iter().map(|option| quote(option)).collect();
         self.call(&[&head[..], &["--env", &format!("PYTEST_ADDOPTS={}", words.join(" ")), suite]].concat())
     }
 
@@ -258,24 +261,28 @@ mod tests {
 
     #[test]
     fn what_an_image_was_built_on() {
-        let image = |id: &str, base: &str, layers: &[&str]| {
+        let image = |id: &str, (name, digest): (&str, &str), layers: &[&str]| {
             let image = json!([{
                 "Id": id, "RepoDigests": [format!("r/x@pushed-{id}")], "RootFS": {"Layers": layers},
-                "Config": {"Labels": {BASE_LABEL: base}},
+                "Config": {"Labels": {BASE_NAME_LABEL: name, BASE_DIGEST_LABEL: digest}},
             }]);
             Inspected::list(&image.to_string()).unwrap().remove(0)
         };
-        let base = image("1", "", &["x", "y"]);
-        for (label, layers, expected) in [
-            ("1", &["x", "y", "z"][..], true),
-            ("pushed-1", &["x", "y", "z"], true),
+        let base = image("1", ("debian:13", "9"), &["x", "y"]);
+        for (labels, layers, expected) in [
+            (("r/base:1", "1"), &["x", "y", "z"][..], true),
+            (("r/base:1", "pushed-1"), &["x", "y", "z"], true),
             // A base that was built anew with the same layers may have other variables.
-            ("0", &["x", "y", "z"], false),
-            ("", &["x", "y", "z"], true),
-            ("", &["x", "y"], true),
-            ("", &["x", "z"], false),
+            (("r/base:1", "0"), &["x", "y", "z"], false),
+            (("", ""), &["x", "y", "z"], true),
+            (("", ""), &["x", "y"], true),
+            (("", ""), &["x", "z"], false),
+            // Inherited, for the service gives no labels.
+            (("debian:13", "9"), &["x", "y", "z"], true),
+            (("debian:13", "9"), &["x", "z"], false),
         ] {
-            assert_eq!(image("2", label, layers).is_built_on(&base), expected, "{label:?} {layers:?}");
+            let found = image("2", labels, layers).is_built_on(&base, &"r/base:1".parse().unwrap());
+            assert_eq!(found, expected, "{labels:?} {layers:?}");
         }
     }
 }
