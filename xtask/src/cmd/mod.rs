@@ -14,7 +14,6 @@ pub mod list;
 pub mod lock;
 pub mod login;
 pub mod moves;
-pub mod picture;
 pub mod preflight;
 pub mod readme;
 pub mod report;

@@ -1,132 +1,23 @@
-//! `report`: one page to look at, in one file that needs no network and no script.
+//! The page itself: what stands on it, and its HTML.
 
 use super::{
-    Context,
+    html::{dash, escape, link, table, tag},
+    matrix::{Cell, Mark, Row, matrix},
+    picture,
+};
+use crate::cmd::{
     engine::{self, Answer, Local},
     graph::Graph,
-    picture, validate,
+    validate,
 };
-use crate::{
-    flags,
-    plan::{Action, Plan, Step},
-};
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use project::{
     Image, Project,
-    family::{self, Finding, Member, PYTHON},
+    family::{self, Finding, Member},
 };
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs,
-    path::Path,
-    time::SystemTime,
-};
+use std::time::SystemTime;
 
-const STYLE: &str = include_str!("report.css");
-const OUTPUT: &str = "target/report.html";
-
-/// Text as HTML, also within an attribute's double quotes.
-pub fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            other => out.push(other),
-        }
-    }
-    out
-}
-
-/// How a package's version in an image stands to the family's.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Mark {
-    /// Coupled: as the image's base has it.
-    Base,
-    Own,
-    /// It differs from what the image named here has.
-    Split(String),
-    /// It differs, and this is why.
-    Exception(String),
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Cell {
-    version: String,
-    mark: Mark,
-}
-
-/// A package, and what each image has of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Row {
-    package: String,
-    cells: Vec<Option<Cell>>,
-}
-
-impl Mark {
-    /// Its class and word, and the reason, where the version differs.
-    fn apart(&self) -> Option<(&'static str, &str)> {
-        match self {
-            Mark::Base | Mark::Own => None,
-            Mark::Split(why) => Some(("split", why)),
-            Mark::Exception(why) => Some(("exception", why)),
-        }
-    }
-}
-
-impl Row {
-    /// The words that stand beside its name, so that they are in sight wherever the cells are.
-    fn tags(&self) -> String {
-        let words: BTreeSet<&str> =
-            self.cells.iter().flatten().filter_map(|cell| cell.mark.apart()).map(|(word, _)| word).collect();
-        words.into_iter().map(|word| format!(" {}", tag(word, word))).collect()
-    }
-}
-
-/// The Python first, then every package by its name.
-fn matrix(members: &[Member]) -> Vec<Row> {
-    let standards = family::standards(members);
-    let versions: Vec<_> = members.iter().map(Member::versions).collect();
-    let pins: Vec<_> = members.iter().map(|member| member.pyproject.pins()).collect();
-    let names: BTreeSet<&str> = versions.iter().flat_map(BTreeMap::keys).copied().collect();
-    let join = |versions: &BTreeSet<&str>| versions.iter().copied().collect::<Vec<_>>().join(", ");
-    let rows = names.into_iter().map(|package| {
-        let cell = |(index, member): (usize, &Member)| {
-            let own = versions[index].get(package)?;
-            let (standard, theirs) = standards[index].get(package)?;
-            let mark = match (own == theirs, member.reason(package)) {
-                (true, _) if pins[index].contains_key(package) => Mark::Base,
-                (true, _) => Mark::Own,
-                (false, Some(reason)) => Mark::Exception(reason.to_owned()),
-                (false, None) => Mark::Split(format!("{} has {}", standard.image.name, join(theirs))),
-            };
-            Some(Cell { version: join(own), mark })
-        };
-        Row { package: package.to_owned(), cells: members.iter().enumerate().map(cell).collect() }
-    });
-    std::iter::once(pythons(members)).chain(rows).collect()
-}
-
-/// The Pythons that each image admits; an image is held against its base.
-fn pythons(members: &[Member]) -> Row {
-    let cell = |member: &Member| {
-        let version = member.pyproject.requires_python().ok()?;
-        let base = members.iter().find(|base| Some(&base.image.name) == member.base.as_ref());
-        let mark = match base.and_then(|base| Some((base, base.pyproject.requires_python().ok()?))) {
-            None => Mark::Own,
-            Some((_, same)) if same == version => Mark::Base,
-            Some((base, other)) => match member.exceptions.get(PYTHON) {
-                Some(reason) => Mark::Exception(reason.clone()),
-                None => Mark::Split(format!("{} has {other}", base.image.name)),
-            },
-        };
-        Some(Cell { version: version.to_owned(), mark })
-    };
-    Row { package: "Python".to_owned(), cells: members.iter().map(cell).collect() }
-}
+const STYLE: &str = include_str!("style.css");
 
 /// An image as the page shows it.
 struct Shown<'a> {
@@ -139,7 +30,7 @@ struct Shown<'a> {
 }
 
 /// All that stands on the page.
-struct Page<'a> {
+pub struct Page<'a> {
     project: &'a Project,
     graph: Graph,
     images: Vec<Shown<'a>>,
@@ -151,7 +42,7 @@ struct Page<'a> {
 }
 
 impl<'a> Page<'a> {
-    fn of(project: &'a Project, engine: Option<&Answer>, now: SystemTime) -> Result<Page<'a>> {
+    pub fn of(project: &'a Project, engine: Option<&Answer>, now: SystemTime) -> Result<Page<'a>> {
         let graph = Graph::of(project)?;
         let (members, mut faults) = family::members(project);
         faults.extend(family::findings(&members));
@@ -160,7 +51,7 @@ impl<'a> Page<'a> {
         Ok(Page { project, graph, images, members, rows, faults, answered: engine.is_some(), now })
     }
 
-    fn html(&self) -> String {
+    pub fn html(&self) -> String {
         let Page { project, now, .. } = self;
         let (environment, written) = (project.environment, engine::date(*now));
         format!(
@@ -450,30 +341,6 @@ fn marks(local: &Local) -> String {
     let marks: Vec<String> = local.marks().iter().map(|mark| tag("exception", &escape(mark))).collect();
     if marks.is_empty() { dash() } else { marks.join(" ") }
 }
-
-fn dash() -> String {
-    "–".to_owned()
-}
-
-fn tag(class: &str, text: &str) -> String {
-    format!("<span class=\"tag {class}\">{text}</span>")
-}
-
-/// To an image's card.
-fn link(name: &str) -> String {
-    let name = escape(name);
-    format!("<a href=\"#image-{name}\">{name}</a>")
-}
-
-/// A table that scrolls within itself, by keyboard, too.
-fn table(class: &str, name: &str, head: &[String], rows: &str) -> String {
-    let head: String = head.iter().map(|cell| format!("<th scope=\"col\">{cell}</th>")).collect();
-    format!(
-        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{name}\">\n<table class=\"{class}\">\n\
-         <thead><tr>{head}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table>\n</div>\n"
-    )
-}
-
 fn cell(cell: Option<&Cell>) -> String {
     let Some(Cell { version, mark }) = cell else { return "<td></td>".to_owned() };
     let version = escape(version);
@@ -486,120 +353,9 @@ fn cell(cell: Option<&Cell>) -> String {
     }
 }
 
-pub fn run(context: &Context, flags: &flags::Report) -> Result<()> {
-    let project = context.project()?;
-    let question = engine::question(project.family());
-    let path = flags.output.clone().unwrap_or_else(|| context.shown(OUTPUT));
-    let mut plan = Plan::default();
-    plan.push(Step::new("ask the engine", Action::Run(question.clone())));
-    if context.shows(&plan)? {
-        if !context.globals.json {
-            // What is written depends on the answer.
-            data_line!("# writes {}", path.display());
-        }
-        return Ok(());
-    }
-    let answer = engine::ask(context, &question);
-    let page = Page::of(&project, answer.as_ref(), SystemTime::now())?;
-    write(&path, &page.html())?;
-    data_line!("{}", path.display());
-    Ok(())
-}
-
-fn write(path: &Path, text: &str) -> Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    if let Some(folder) = folder {
-        fs::create_dir_all(folder).with_context(|| format!("making the folder {}", folder.display()))?;
-    }
-    fs::write(path, text).with_context(|| format!("writing {}", path.display()))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use project::{Environment, vars::Vars};
-    use std::fmt::Write as _;
-
-    /// An image: its name, its base, lines of its pyproject.toml, and its packages; `=` before those that are pinned.
-    type Dependencies<'a> = (&'a str, Option<&'a str>, &'a str, &'a [(&'a str, &'a str)]);
-
-    fn project(images: &[Dependencies]) -> (xshell::TempDir, Project) {
-        let folder = xshell::Shell::new().unwrap().create_temp_dir().unwrap();
-        let root = folder.path();
-        let mut compose = "services:\n".to_owned();
-        for (name, base, lines, packages) in images {
-            let base = base.map_or("debian:12".to_owned(), |base| format!("r.io/{base}:1"));
-            let _ = write!(
-                compose,
-                "  {name}:\n    image: r.io/{name}:1\n    x-core-images: {{description: 'a <b> & \"c\"', hardware: cpu}}\n    \
-                 build: {{context: ./images/{name}, args: {{BASE_IMAGE: '{base}'}}}}\n"
-            );
-            let (mut pins, mut lock) = (String::new(), String::new());
-            for (package, version) in *packages {
-                if let Some(package) = package.strip_prefix('=') {
-                    let _ = writeln!(pins, "{package} = \"{version}\"");
-                }
-                let package = package.trim_start_matches('=');
-                let _ =
-                    write!(lock, "[[package]]\nname = \"{package}\"\nversion = \"{version}\"\ngroups = [\"main\"]\n\n");
-            }
-            lock += "[metadata]\nlock-version = \"2.1\"\npython-versions = \"3\"\ncontent-hash = \"x\"\n";
-            let group = "[tool.poetry.group.coupled]\noptional = true\n[tool.poetry.group.coupled.dependencies]\n";
-            let at = root.join("images").join(name);
-            fs::create_dir_all(&at).unwrap();
-            fs::write(at.join("pyproject.toml"), format!("[project]\n{lines}\n{group}{pins}")).unwrap();
-            fs::write(at.join("poetry.lock"), lock).unwrap();
-        }
-        fs::write(root.join(Environment::Dev.file()), compose).unwrap();
-        let project = Project::load(root, Environment::Dev, Vars::default()).unwrap();
-        (folder, project)
-    }
-
-    const PYTHON_13: &str = "requires-python = \">=3.13\"\n";
-    const EXCEPTIONS: &str = "requires-python = \">=3.12\"\n[tool.core-images.exceptions]\nb = \"frozen <upstream>\"\n";
-
-    fn family() -> (xshell::TempDir, Project) {
-        project(&[
-            ("base", None, PYTHON_13, &[("a", "1"), ("b", "1")]),
-            ("child", Some("base"), PYTHON_13, &[("=a", "1"), ("b", "2"), ("c", "3")]),
-            ("odd", Some("base"), EXCEPTIONS, &[("a", "1"), ("b", "9")]),
-        ])
-    }
-
-    #[test]
-    fn escaping() {
-        assert_eq!(escape("<a href=\"x\">'&amp;'"), "&lt;a href=&quot;x&quot;&gt;&#39;&amp;amp;&#39;");
-    }
-
-    #[test]
-    fn the_matrix_marks_what_is_apart() {
-        let (_folder, project) = family();
-        let (members, _) = family::members(&project);
-        let rows = matrix(&members);
-        let cell = |version: &str, mark: Mark| Some(Cell { version: version.to_owned(), mark });
-        let expected = [
-            (
-                "Python",
-                [
-                    cell(">=3.13", Mark::Own),
-                    cell(">=3.13", Mark::Base),
-                    cell(">=3.12", Mark::Split("base has >=3.13".to_owned())),
-                ],
-            ),
-            ("a", [cell("1", Mark::Own), cell("1", Mark::Base), cell("1", Mark::Own)]),
-            (
-                "b",
-                [
-                    cell("1", Mark::Own),
-                    cell("2", Mark::Split("base has 1".to_owned())),
-                    cell("9", Mark::Exception("frozen <upstream>".to_owned())),
-                ],
-            ),
-            ("c", [None, cell("3", Mark::Own), None]),
-        ];
-        let expected = expected.map(|(package, cells)| Row { package: package.to_owned(), cells: cells.to_vec() });
-        assert_eq!(rows, expected);
-    }
+    use super::{super::tests::family, *};
 
     #[test]
     fn the_page_stands_alone_and_says_things_in_words() {

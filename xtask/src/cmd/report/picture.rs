@@ -1,6 +1,7 @@
 //! The graph as a picture: where each box lies, and the SVG of it. Sizes are in CSS pixels.
 
-use super::{graph::Graph, report::escape};
+use super::html::escape;
+use crate::cmd::graph::Graph;
 use std::fmt::Write as _;
 
 const HEIGHT: i32 = 42;

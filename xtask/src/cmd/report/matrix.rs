@@ -1,0 +1,127 @@
+//! The family's packages: what each image has, and how that stands to the others.
+
+use super::html::tag;
+use project::family::{self, Member, PYTHON};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How a package's version in an image stands to the family's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mark {
+    /// Coupled: as the image's base has it.
+    Base,
+    Own,
+    /// It differs from what the image named here has.
+    Split(String),
+    /// It differs, and this is why.
+    Exception(String),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cell {
+    pub version: String,
+    pub mark: Mark,
+}
+
+/// A package, and what each image has of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    pub package: String,
+    pub cells: Vec<Option<Cell>>,
+}
+
+impl Mark {
+    /// Its class and word, and the reason, where the version differs.
+    pub fn apart(&self) -> Option<(&'static str, &str)> {
+        match self {
+            Mark::Base | Mark::Own => None,
+            Mark::Split(why) => Some(("split", why)),
+            Mark::Exception(why) => Some(("exception", why)),
+        }
+    }
+}
+
+impl Row {
+    /// The words that stand beside its name, so that they are in sight wherever the cells are.
+    pub fn tags(&self) -> String {
+        let words: BTreeSet<&str> =
+            self.cells.iter().flatten().filter_map(|cell| cell.mark.apart()).map(|(word, _)| word).collect();
+        words.into_iter().map(|word| format!(" {}", tag(word, word))).collect()
+    }
+}
+
+/// The Python first, then every package by its name.
+pub fn matrix(members: &[Member]) -> Vec<Row> {
+    let standards = family::standards(members);
+    let versions: Vec<_> = members.iter().map(Member::versions).collect();
+    let pins: Vec<_> = members.iter().map(|member| member.pyproject.pins()).collect();
+    let names: BTreeSet<&str> = versions.iter().flat_map(BTreeMap::keys).copied().collect();
+    let join = |versions: &BTreeSet<&str>| versions.iter().copied().collect::<Vec<_>>().join(", ");
+    let rows = names.into_iter().map(|package| {
+        let cell = |(index, member): (usize, &Member)| {
+            let own = versions[index].get(package)?;
+            let (standard, theirs) = standards[index].get(package)?;
+            let mark = match (own == theirs, member.reason(package)) {
+                (true, _) if pins[index].contains_key(package) => Mark::Base,
+                (true, _) => Mark::Own,
+                (false, Some(reason)) => Mark::Exception(reason.to_owned()),
+                (false, None) => Mark::Split(format!("{} has {}", standard.image.name, join(theirs))),
+            };
+            Some(Cell { version: join(own), mark })
+        };
+        Row { package: package.to_owned(), cells: members.iter().enumerate().map(cell).collect() }
+    });
+    std::iter::once(pythons(members)).chain(rows).collect()
+}
+
+/// The Pythons that each image admits; an image is held against its base.
+fn pythons(members: &[Member]) -> Row {
+    let cell = |member: &Member| {
+        let version = member.pyproject.requires_python().ok()?;
+        let base = members.iter().find(|base| Some(&base.image.name) == member.base.as_ref());
+        let mark = match base.and_then(|base| Some((base, base.pyproject.requires_python().ok()?))) {
+            None => Mark::Own,
+            Some((_, same)) if same == version => Mark::Base,
+            Some((base, other)) => match member.exceptions.get(PYTHON) {
+                Some(reason) => Mark::Exception(reason.clone()),
+                None => Mark::Split(format!("{} has {other}", base.image.name)),
+            },
+        };
+        Some(Cell { version: version.to_owned(), mark })
+    };
+    Row { package: "Python".to_owned(), cells: members.iter().map(cell).collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::tests, *};
+
+    #[test]
+    fn the_matrix_marks_what_is_apart() {
+        let (_folder, project) = tests::family();
+        let (members, _) = family::members(&project);
+        let rows = matrix(&members);
+        let cell = |version: &str, mark: Mark| Some(Cell { version: version.to_owned(), mark });
+        let expected = [
+            (
+                "Python",
+                [
+                    cell(">=3.13", Mark::Own),
+                    cell(">=3.13", Mark::Base),
+                    cell(">=3.12", Mark::Split("base has >=3.13".to_owned())),
+                ],
+            ),
+            ("a", [cell("1", Mark::Own), cell("1", Mark::Base), cell("1", Mark::Own)]),
+            (
+                "b",
+                [
+                    cell("1", Mark::Own),
+                    cell("2", Mark::Split("base has 1".to_owned())),
+                    cell("9", Mark::Exception("frozen <upstream>".to_owned())),
+                ],
+            ),
+            ("c", [None, cell("3", Mark::Own), None]),
+        ];
+        let expected = expected.map(|(package, cells)| Row { package: package.to_owned(), cells: cells.to_vec() });
+        assert_eq!(rows, expected);
+    }
+}
