@@ -723,12 +723,36 @@ fn a_part_of_a_suite_is_no_whole_one() {
     assert!(!repo.has("target/validate/passed"));
     // A path is no part: it would be run beside the suite's own folders.
     repo.forget();
-    for path in ["/images/common/tests/test_tls.py", "test_tls.py::test_x"] {
+    for path in ["/images/common/tests/test_tls.py", "images/common/tests", "test_tls.py", "test_tls.py::test_x"] {
         let ran = repo.run(&["validate", "fastapi-serve", "--", "-x", path]).fails(2, &[path]);
         assert!(ran.help().contains("-- -k NAME"), "{}", ran.stderr);
     }
     assert_eq!(repo.all_calls().len(), 0);
-    repo.run(&["validate", "fastapi-serve", "--", "-k", "::x"]).succeeds();
+    for option in [&["-k", "a::b"][..], &["-W", "error::DeprecationWarning"], &["--deselect", "a.py::b"], &["--x=/y"]] {
+        repo.run(&[&["validate", "fastapi-serve", "--"], option].concat()).succeeds();
+    }
+}
+
+#[test]
+fn a_record_that_cannot_be_written_hides_no_test_that_failed() {
+    let repo = Repo::new();
+    for (image, id, code) in [("kubeflow-a", "sha256:3", 0), ("fastapi-serve", "sha256:2", 3)] {
+        repo.engine_has(image, id, &[]);
+        suite_reports(&repo, image, code, code);
+    }
+    repo.write("target/validate/passed", "a file");
+    let ran = repo.run(&["validate", "kubeflow-a", "fastapi-serve", "--jobs", "1"]).fails(3, &["fastapi-serve-tests"]);
+    assert!(ran.stderr.contains("kubeflow-a: 4 passed"), "{}", ran.stderr);
+    repo.run(&["validate", "kubeflow-a"]).fails(1, &["validate kubeflow-a: ", "target/validate/passed"]);
+}
+
+#[test]
+fn a_circle_elsewhere_does_not_take_a_builds_result() {
+    let image = |name, base| Image { name, base, port: None, suite: true, pyproject: false };
+    let repo = Repo::with(&[image("base", None), image("x", Some("y")), image("y", Some("x"))]);
+    repo.run(&["build", "base"]).succeeds();
+    repo.on("docker compose * build base", Reply::fails(17, "no space left"));
+    repo.run(&["build", "base"]).fails(17, &["no space left"]);
 }
 
 #[test]
@@ -897,7 +921,9 @@ fn an_image_whose_base_was_built_anew_is_outdated() {
         repo.on("docker compose * build child", Reply::fails(1, "no"));
         for build in [&["base"][..], &["base", "child"], &["grandchild"]] {
             let built = repo.run(&[&["build", "--environment", "ci"], build].concat());
-            for note in ["built anew since: ", "to build these as well: cargo xtask build child grandchild\n"] {
+            for note in
+                ["built anew since: ", "to build these as well: ENVIRONMENT=ci cargo xtask build child grandchild\n"]
+            {
                 assert_eq!(built.stderr.contains(note), outdated, "{build:?}: {}", built.stderr);
             }
             let of_child = built.stderr.contains("built anew since: child, grandchild\n");
@@ -906,7 +932,7 @@ fn an_image_whose_base_was_built_anew_is_outdated() {
 
         suite_reports(&repo, "child", 0, 0);
         let validated = repo.run(&["validate", "child", "--environment", "ci"]).succeeds();
-        let note = "child: outdated, for base was built anew: `cargo xtask build child`";
+        let note = "child: outdated, for base was built anew: `ENVIRONMENT=ci cargo xtask build child`";
         assert_eq!(validated.stderr.contains(note), outdated, "{}", validated.stderr);
 
         repo.forget();

@@ -1,6 +1,6 @@
 //! `build`: the images that were named, after their bases where those are missing.
 
-use super::{Context, engine};
+use super::{Context, again, engine};
 use crate::{
     exec::{Outcome, first_failure},
     flags,
@@ -85,23 +85,24 @@ pub fn run(context: &Context, flags: &flags::Build) -> Result<()> {
     let _claims = context.claim("build", claimed(&project, &plan))?;
     let outcomes = context.exec.run_all(&plan)?;
     let built = plan.steps.iter().zip(&outcomes).filter(|(_, outcome)| **outcome == Outcome::Done);
-    note_outdated(context, &project, built.filter_map(|(step, _)| step.image.as_ref()))?;
+    // It adds to the build's own result, and never takes its place.
+    let _ = note_outdated(context, &project, built.filter_map(|(step, _)| step.image.as_ref()));
     first_failure(outcomes).map_or(Ok(()), |fault| Err(fault.into()))
 }
 
 /// Says what to build next, where a change stopped half-way through the family: at what stands on what was built, or
 /// below it.
 fn note_outdated<'a>(context: &Context, project: &Project, built: impl Iterator<Item = &'a ImageName>) -> Result<()> {
-    let built: Vec<ImageName> =
-        built.filter(|name| project.image(name).is_ok_and(|image| !image.helper)).cloned().collect();
+    let is_published = |name: &&ImageName| project.image(name).is_ok_and(|image| !image.helper);
+    let built: Vec<ImageName> = built.filter(is_published).cloned().collect();
     let affected = project.with_dependents(&built)?;
     let outdated = engine::outdated(context, project, &affected)?;
     if outdated.is_empty() {
         return Ok(());
     }
     let names: Vec<&str> = outdated.iter().map(|(name, _)| name.as_str()).collect();
+    let command = engine::rebuild(outdated.iter().map(|(_, outdated)| outdated));
     context.note(&format!("built on a base that has been built anew since: {}", names.join(", ")));
-    context
-        .note(&format!("to build these as well: {}", engine::rebuild(outdated.iter().map(|(_, outdated)| outdated))));
+    context.note(&format!("to build these as well: {}", again(project, project.environment, &command)));
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! `deploy`: push what was built for production and validated, and have the registry confirm it.
 
 use super::{
-    Context,
+    Context, again,
     engine::{self, Outdated},
     login,
     validate::has_passed,
@@ -13,7 +13,7 @@ use crate::{
 };
 use anyhow::Result;
 use project::{
-    Image, Project,
+    Environment, Image, Project,
     error::{Fault, Kind},
 };
 use serde_json::{Value, json};
@@ -30,8 +30,8 @@ fn pushes(context: &Context, project: &Project, images: &[(&Image, Option<&Inspe
             None => Action::Run(push),
             Some(found) => {
                 let what = format!("push {}: the engine no longer has it as it was checked", image.name);
-                let fault =
-                    Fault::new(Kind::Busy, what).help(format!("ENVIRONMENT=ci cargo xtask validate {}", image.name));
+                let validate = format!("cargo xtask validate {}", image.name);
+                let fault = Fault::new(Kind::Busy, what).help(again(project, Environment::Ci, &validate));
                 Action::OnlyIf(docker::is_still(&image.reference, &found.id), push, fault)
             }
         };
@@ -54,9 +54,10 @@ fn confirmations(images: &[&Image]) -> Plan {
     plan
 }
 
-/// Why this image must stay here, with what would help; nothing where it may go.
+/// Why this image must stay here, with what would help, a command of ours told by `again`; nothing where it may go.
 fn objection(
     root: &Path,
+    again: &dyn Fn(&str) -> String,
     image: &Image,
     found: Option<&Inspected>,
     outdated: Option<&Outdated>,
@@ -65,7 +66,7 @@ fn objection(
     let name = &image.name;
     let Some(found) = found else {
         let why = format!("{name}: the engine has no image {}", image.reference);
-        return Some((why, format!("ENVIRONMENT=ci cargo xtask build {name}")));
+        return Some((why, again(&format!("cargo xtask build {name}"))));
     };
     let stand_ins = docker::stand_ins(&found.labels).join(", ");
     if !stand_ins.is_empty() && !image.reference.is_loopback() {
@@ -77,15 +78,15 @@ fn objection(
         && !flags.force_development
     {
         let why = format!("{name}: built at the {stage} stage, or on a base that was");
-        return Some((why, format!("ENVIRONMENT=ci cargo xtask build {name} (or --force-development)")));
+        return Some((why, again(&format!("cargo xtask build {name} (or --force-development)"))));
     }
     if let Some(outdated) = outdated.filter(|_| !flags.force_outdated) {
         let why = format!("{name}: outdated, for {} was built anew since", outdated.base);
-        return Some((why, format!("ENVIRONMENT=ci {} (or --force-outdated)", engine::rebuild([outdated]))));
+        return Some((why, again(&format!("{} (or --force-outdated)", engine::rebuild([outdated])))));
     }
     if !has_passed(root, &found.id, stage.is_some()) && !flags.force_unvalidated {
         let why = format!("{name}: no suite has passed for {}", found.id);
-        return Some((why, format!("ENVIRONMENT=ci cargo xtask validate {name} (or --force-unvalidated)")));
+        return Some((why, again(&format!("cargo xtask validate {name} (or --force-unvalidated)"))));
     }
     None
 }
@@ -117,10 +118,12 @@ pub fn run(context: &Context, flags: &flags::Deploy) -> Result<()> {
     })?;
     let images: Vec<(&Image, Option<&Inspected>)> =
         images.into_iter().map(|image| (image, answer.find(image))).collect();
+    // What may be published is built as ci builds it.
+    let as_ci = |command: &str| again(&project, Environment::Ci, command);
     let objections: Vec<_> = images
         .iter()
         .filter_map(|(image, found)| {
-            objection(&context.root, image, *found, answer.outdated(&project, image).as_ref(), flags)
+            objection(&context.root, &as_ci, image, *found, answer.outdated(&project, image).as_ref(), flags)
         })
         .collect();
     if !objections.is_empty() {
@@ -244,7 +247,8 @@ mod tests {
         };
         let (ecr, local) = (image("1.dkr.ecr.us-east-1.amazonaws.com"), image("localhost:5000"));
         let says = |image: &Image, found: Option<&Inspected>, flags: flags::Deploy| {
-            objection(Path::new("/nowhere"), image, found, None, &flags).map_or("may go".to_owned(), |(why, _)| why)
+            objection(Path::new("/nowhere"), &str::to_owned, image, found, None, &flags)
+                .map_or("may go".to_owned(), |(why, _)| why)
         };
         assert!(says(&ecr, None, flags(true, true)).contains("has no image"));
         let stand_in = found(&[(docker::STAND_IN_LABEL, "debian")]);

@@ -68,7 +68,8 @@ impl Answer {
     pub fn find(&self, image: &Image) -> Option<&Inspected> {
         let reference = image.reference.to_string();
         // Docker leaves its own registry's name away.
-        let tag = reference.strip_prefix("docker.io/").unwrap_or(&reference);
+        let own = ["docker.io/library/", "docker.io/"];
+        let tag = own.iter().find_map(|name| reference.strip_prefix(name)).unwrap_or(&reference);
         self.0.iter().find(|found| found.tags.iter().any(|known| known == tag))
     }
 

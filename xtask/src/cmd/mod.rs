@@ -25,7 +25,7 @@ pub mod validate;
 use crate::{
     exec::Executor,
     flags::{Globals, Images},
-    plan::Plan,
+    plan::{Plan, quote},
     tools::{self, docker::Compose},
     ui::Ui,
 };
@@ -175,6 +175,20 @@ fn ca_bundle(process: &BTreeMap<String, String>) -> Option<String> {
     let others = ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT"].iter().filter_map(told);
     let places = ["/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"].map(str::to_owned);
     others.chain(places).find(|path| Path::new(path).exists())
+}
+
+/// A command of ours as it is told to a person, with the variables that make it mean the images of this run: those that
+/// flags gave, and those that `ci` sets, whose log's reader has not.
+pub fn again(project: &Project, environment: Environment, command: &str) -> String {
+    let mut said = project.vars.flags.clone();
+    said.remove("CA_BUNDLE");
+    said.extend(project.vars.get("IMAGE_TAG").map(|tag| ("IMAGE_TAG".to_owned(), tag.to_owned())));
+    if environment != Environment::Dev {
+        said.insert("ENVIRONMENT".to_owned(), environment.to_string());
+    }
+    said.retain(|_, value| !value.is_empty());
+    let said: String = said.iter().map(|(name, value)| format!("{name}={} ", quote(value))).collect();
+    said + command
 }
 
 /// `a, b and c`.

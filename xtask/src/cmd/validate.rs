@@ -1,6 +1,6 @@
 //! `validate`: an image's suite, in a container of the image exactly as built; and the record that deploy asks for.
 
-use super::{Context, engine};
+use super::{Context, again, engine};
 use crate::{
     exec::{Outcome, first_failure},
     flags,
@@ -11,7 +11,7 @@ use crate::{
 };
 use anyhow::{Context as _, Result};
 use project::{
-    Environment, Image, ImageName, Project,
+    Image, ImageName, Project,
     error::{Fault, Kind},
 };
 use serde_json::{Value, json};
@@ -114,9 +114,14 @@ pub fn plan(context: &Context, compose: &Compose, images: &[(&Image, &str)], arg
 
 /// The suite names its folders itself: a path here would be run as well, not instead.
 fn are_options(arguments: &[String]) -> Result<(), Fault> {
-    let is_path = |word: &str| word.contains("::") || word.starts_with(['/', '.']);
-    let expression = |i: usize| i > 0 && ["-k", "-m"].contains(&arguments[i - 1].as_str());
-    match arguments.iter().enumerate().find(|(i, word)| is_path(word) && !expression(*i)) {
+    let is_path = |word: &str| {
+        !word.starts_with('-')
+            && (word.contains(['/']) || word.contains("::") || Path::new(word).extension() == Some("py".as_ref()))
+    };
+    // What stands behind an option may be its value.
+    let takes_value = |word: &str| word.starts_with("--") || ["-k", "-m", "-W", "-o", "-p", "-c"].contains(&word);
+    let is_value = |i: usize| i > 0 && takes_value(&arguments[i - 1]);
+    match arguments.iter().enumerate().find(|(i, word)| is_path(word) && !is_value(*i)) {
         None => Ok(()),
         Some((_, word)) => Err(Fault::usage(format!("validate: after --, '{word}' is no option of pytest's"))
             .help("choose tests by their names: -- -k NAME")),
@@ -149,7 +154,7 @@ pub fn run(context: &Context, flags: &flags::Validate) -> Result<()> {
     let ids = images.iter().map(|(image, _)| id(context, image)).collect::<Result<Vec<_>>>()?;
     let tested: Vec<ImageName> = images.iter().map(|(image, _)| image.name.clone()).collect();
     for (name, outdated) in engine::outdated(context, &project, &tested)? {
-        let help = engine::rebuild([&outdated]);
+        let help = again(&project, project.environment, &engine::rebuild([&outdated]));
         context.note(&format!("{name}: outdated, for {} was built anew: `{help}`", outdated.base));
     }
     let outcomes = context.exec.run_all(&plan)?;
@@ -162,16 +167,15 @@ pub fn run(context: &Context, flags: &flags::Validate) -> Result<()> {
             let fault = judge(context, &project, image, id, outcome, flags.pytest.is_empty());
             let own = |error: anyhow::Error| Fault::new(Kind::Child(1), format!("validate {}: {error:#}", image.name));
             let fault = fault.unwrap_or_else(|error| Some(error.downcast::<Fault>().unwrap_or_else(own)));
-            if let Some(fault) = &fault {
+            if let Some(fault) = fault {
                 context.ui().annotate(&format!("validate {}", image.name), &fault.what);
+                faults.push((matches!(outcome, Outcome::Failed(_)), fault));
             }
-            faults.extend(fault);
         }
     }
-    let failed = |fault: &Fault| matches!(fault.kind, Kind::Child(_));
     // A test that fails says more than a suite that can't be counted.
-    let fault = faults.into_iter().min_by_key(|fault| !failed(fault)).or_else(|| first_failure(outcomes));
-    fault.map_or(Ok(()), |fault| Err(fault.into()))
+    let fault = faults.into_iter().min_by_key(|(failed, _)| !failed).map(|(_, fault)| fault);
+    fault.or_else(|| first_failure(outcomes)).map_or(Ok(()), |fault| Err(fault.into()))
 }
 
 /// Shows what the suite's report says, and records that it passed for the image with this id; else, why it didn't.
@@ -199,7 +203,7 @@ fn judge(
     // The suite's exit code has the last word: a report knows nothing of a crash after the last test.
     match outcome {
         Outcome::Done => {}
-        Outcome::Failed(fault) => return Ok(Some(told(fault, project, image, &failed))),
+        Outcome::Failed(fault) => return Ok(Some(told(project, fault, name, &failed))),
         Outcome::Present | Outcome::PassedOver | Outcome::NotRun => return Ok(None),
     }
     let unsound = |why: &str, help: &str| {
@@ -226,20 +230,16 @@ fn judge(
 }
 
 /// A suite's failure by its report: the command's exit code says no more than that there is one.
-fn told(fault: &Fault, project: &Project, image: &Image, failed: &[Failed]) -> Fault {
+fn told(project: &Project, fault: &Fault, name: &ImageName, failed: &[Failed]) -> Fault {
     let (Kind::Child(code), Some(first)) = (fault.kind, failed.first()) else { return fault.clone() };
     let more = match failed.len() - 1 {
         0 => String::new(),
         more => format!(" (and {more} more)"),
     };
-    let Image { name, reference, .. } = image;
-    // The variables, too: `ci` sets them, and a person who reads its log has not.
-    let said = match (project.environment, reference.tag.as_str()) {
-        (Environment::Dev, "latest") => String::new(),
-        (environment, tag) => format!("ENVIRONMENT={environment} IMAGE_TAG={tag} "),
-    };
+    let command = format!("cargo xtask validate {name} -- -k {}", quote(first.function()));
+    let command = again(project, project.environment, &command);
     Fault::new(fault.kind, format!("validate {name}: {name}-tests ended with exit code {code}: {first}{more}"))
-        .help(format!("run it alone: `{said}cargo xtask validate {name} -- -k {}`", quote(first.function())))
+        .help(format!("run it alone: `{command}`"))
 }
 
 fn write_record(root: &Path, passed: &Passed) -> Result<()> {
