@@ -429,7 +429,8 @@ fn an_image_whose_base_was_built_anew_is_outdated() {
     assert_eq!(outdated(), None);
     // A variable is no layer.
     fs::write(&path, format!("{text}\nENV CHANGED=1\n")).unwrap();
-    assert!(built(&["python-base"]).contains("to build these as well: cargo xtask build fastapi-serve\n"));
+    let command = format!("to build these as well: ENVIRONMENT=ci IMAGE_TAG={tag} cargo xtask build fastapi-serve\n");
+    assert!(built(&["python-base"]).contains(&command));
     assert_eq!(outdated().as_deref(), Some("python-base"));
     let refused = run(&["deploy", "fastapi-serve", "--force-unvalidated"]);
     assert_eq!(refused.status.code(), Some(77), "{}", stderr(&refused));

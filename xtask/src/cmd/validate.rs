@@ -116,7 +116,7 @@ pub fn plan(context: &Context, compose: &Compose, images: &[(&Image, &str)], arg
 fn are_options(arguments: &[String]) -> Result<(), Fault> {
     let is_path = |word: &str| {
         !word.starts_with('-')
-            && (word.contains(['/']) || word.contains("::") || Path::new(word).extension() == Some("py".as_ref()))
+            && (word.contains('/') || word.contains("::") || Path::new(word).extension() == Some("py".as_ref()))
     };
     // What stands behind an option may be its value.
     let takes_value = |word: &str| word.starts_with("--") || ["-k", "-m", "-W", "-o", "-p", "-c"].contains(&word);
