@@ -310,7 +310,7 @@ impl Executor {
             }
             Action::OnlyIf(probe, run, fault) => {
                 let output = self.capture(&probe.run)?;
-                if !output.success {
+                if !output.success && !diagnose::image_missing(&output.stderr) {
                     let fault = failure(&probe.run, output.code, &output.stderr, false);
                     return Ok(Err((fault, output.stderr)));
                 }
@@ -414,7 +414,8 @@ impl Executor {
         Vec::from(tail).join("\n")
     }
 
-    fn masked(&self, text: &str) -> String {
+    /// The text without the credentials that are never shown.
+    pub fn masked(&self, text: &str) -> String {
         self.secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret, "***"))
     }
 

@@ -19,7 +19,7 @@ Examples:
 
 Exit codes:
   0 done · 2 usage · 65 the repository's files are wrong · 69 a tool, the engine or a registry is missing
-  75 another run works on the image · 77 not allowed · 130 interrupted · else the suite's or the tool's own")]
+  75 another run works on the image, or built it anew · 77 not allowed · 130 interrupted · else the suite's or the tool's own")]
 pub struct Cli {
     #[command(flatten)]
     pub globals: Globals,

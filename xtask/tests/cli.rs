@@ -708,6 +708,22 @@ fn the_tests_that_failed_are_told_at_the_end() {
 }
 
 #[test]
+fn what_a_test_says_of_a_credential_is_not_told() {
+    let repo = Repo::new();
+    repo.engine_has("fastapi-serve", "sha256:2", &[]);
+    let case = r#"<testcase name="test_x"><failure message="no https://me:hush@index.example/simple"/></testcase>"#;
+    let script = format!("printf '%s' '{case}' >target/validate/fastapi-serve/junit.xml; exit 1");
+    repo.on("docker compose * run *", Reply::does(&script));
+    let index = "https://me:hush@index.example/simple";
+    let ran = repo.xtask(&["validate", "fastapi-serve"]).env("PIP_INDEX_URL", index).run();
+    assert!(
+        ran.stderr.contains("test_x: no https://***@index.example") && !ran.stderr.contains("hush"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
 fn a_part_of_a_suite_is_no_whole_one() {
     let repo = Repo::new();
     repo.engine_has("fastapi-serve", "sha256:2", &[]);
@@ -883,6 +899,18 @@ fn an_engine_that_is_gone_before_a_push_is_no_image_that_changed() {
     repo.on(&id, Reply::fails(1, "Cannot connect to the Docker daemon at unix:///x. Is the docker daemon running?"));
     repo.run(&["deploy", "python-base"]).fails(69, &["the docker engine doesn't answer"]);
     assert_eq!(effects(&repo), [""; 0]);
+}
+
+#[test]
+fn an_image_that_is_gone_before_its_push_is_told_as_such() {
+    let repo = ready_to_deploy();
+    let id = format!("docker image inspect --format {{{{.Id}}}} {REGISTRY}/python-base:latest");
+    repo.on(&id, Reply::fails(1, "Error response from daemon: No such image: python-base:latest"));
+    let ran = repo.run(&["deploy", "python-base"]).fails(75, &["the engine no longer has it as it was checked"]);
+    assert!(ran.help().contains("run `cargo xtask deploy python-base` again"), "{}", ran.stderr);
+    assert_eq!(effects(&repo), [""; 0]);
+    let ran = repo.run(&["validate", "kubeflow-a", "--environment", "ci", "--image-tag", "1"]).fails(2, &["no image"]);
+    assert!(ran.help().contains("`ENVIRONMENT=ci IMAGE_TAG=1 cargo xtask build kubeflow-a`"), "{}", ran.stderr);
 }
 
 #[test]

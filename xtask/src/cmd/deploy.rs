@@ -153,8 +153,9 @@ pub fn run(context: &Context, flags: &flags::Deploy) -> Result<()> {
             None => unconfirmed.push(image.name.as_str()),
         }
     }
-    let again =
-        format!("run `cargo xtask deploy {}` again; what is there already is left alone", unconfirmed.join(" "));
+    let command = format!("cargo xtask deploy {}", unconfirmed.join(" "));
+    let command = again(&project, project.environment, &command);
+    let retry = format!("run `{command}` again; what is there already is left alone");
     match (pushed, unconfirmed.is_empty()) {
         (Ok(()), true) => Ok(()),
         (Err(error), true) => {
@@ -166,7 +167,7 @@ pub fn run(context: &Context, flags: &flags::Deploy) -> Result<()> {
             context.note(&format!("not in the registry: {}", unconfirmed.join(", ")));
             match error.downcast::<Fault>() {
                 Ok(fault) => Err(Fault {
-                    help: Some(fault.help.map_or(again.clone(), |help| format!("{help}; then {again}"))),
+                    help: Some(fault.help.map_or(retry.clone(), |help| format!("{help}; then {retry}"))),
                     ..fault
                 }
                 .into()),
@@ -176,7 +177,7 @@ pub fn run(context: &Context, flags: &flags::Deploy) -> Result<()> {
         (Ok(()), false) => {
             let what =
                 format!("deploy: the registry doesn't confirm {} as this machine has it", unconfirmed.join(", "));
-            Err(Fault::new(Kind::Unavailable, what).help(again).into())
+            Err(Fault::new(Kind::Unavailable, what).help(retry).into())
         }
     }
 }

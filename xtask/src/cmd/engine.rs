@@ -3,7 +3,10 @@
 use super::Context;
 use crate::{
     plan::Invocation,
-    tools::docker::{self, Inspected},
+    tools::{
+        diagnose,
+        docker::{self, Inspected},
+    },
 };
 use anyhow::Result;
 use project::{Image, ImageName, Project};
@@ -148,9 +151,7 @@ pub fn outdated<'a>(
 pub fn ask(context: &Context, question: &Invocation) -> Option<Answer> {
     let output = context.exec.capture(question).ok()?;
     // A missing image is an error of docker's, too; an engine that doesn't answer prints no list.
-    Inspected::list(&output.stdout)
-        .filter(|_| output.success || output.stderr.to_lowercase().contains("no such image"))
-        .map(Answer)
+    Inspected::list(&output.stdout).filter(|_| output.success || diagnose::image_missing(&output.stderr)).map(Answer)
 }
 
 /// `163 MB`, `5.5 GB`.

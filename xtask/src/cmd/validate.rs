@@ -151,7 +151,7 @@ pub fn run(context: &Context, flags: &flags::Validate) -> Result<()> {
     }
     context.require(&[])?;
     let _claims = context.claim("validate", images.iter().map(|(image, _)| &image.name))?;
-    let ids = images.iter().map(|(image, _)| id(context, image)).collect::<Result<Vec<_>>>()?;
+    let ids = images.iter().map(|(image, _)| id(context, &project, image)).collect::<Result<Vec<_>>>()?;
     let tested: Vec<ImageName> = images.iter().map(|(image, _)| image.name.clone()).collect();
     for (name, outdated) in engine::outdated(context, &project, &tested)? {
         let help = again(&project, project.environment, &engine::rebuild([&outdated]));
@@ -189,7 +189,7 @@ fn judge(
 ) -> Result<Option<Fault>> {
     let name = &image.name;
     let path = report(name);
-    let junit = fs::read_to_string(context.root.join(&path)).unwrap_or_default();
+    let junit = context.exec.masked(&fs::read_to_string(context.root.join(&path)).unwrap_or_default());
     let (counts, failed) = (Counts::of(&junit), Failed::all(&junit));
     if !junit.is_empty() {
         context.note(&format!("{name}: {counts}  ({})", context.shown(&path).display()));
@@ -221,9 +221,10 @@ fn judge(
         return unsound("has no test that was run", "passes --junitxml=/reports/junit.xml to pytest");
     }
     // A build meanwhile may have given the tag to another image, which is then the one that was tested.
-    if self::id(context, image)? != id {
+    if self::id(context, project, image)? != id {
         let fault = Fault::new(Kind::Busy, format!("validate {name}: the image was built anew meanwhile"));
-        return Ok(Some(fault.help(format!("validate it again: `cargo xtask validate {name}`"))));
+        let command = again(project, project.environment, &format!("cargo xtask validate {name}"));
+        return Ok(Some(fault.help(format!("validate it again: `{command}`"))));
     }
     let passed = Passed { image: image.reference.to_string(), id, stage: image.stage.clone(), counts };
     write_record(&context.root, &passed).map(|()| None)
@@ -251,13 +252,14 @@ fn write_record(root: &Path, passed: &Passed) -> Result<()> {
 }
 
 /// The id of an image that must be in the engine.
-fn id(context: &Context, image: &Image) -> Result<String> {
+fn id(context: &Context, project: &Project, image: &Image) -> Result<String> {
     let output = context.exec.capture(&docker::image_id(&image.reference))?;
     if output.success {
         return Ok(output.stdout);
     }
+    let command = again(project, project.environment, &format!("cargo xtask build {}", image.name));
     Err(Fault::usage(format!("validate {}: the engine has no image {}", image.name, image.reference))
-        .help(format!("build it first: `cargo xtask build {}`", image.name))
+        .help(format!("build it first: `{command}`"))
         .into())
 }
 

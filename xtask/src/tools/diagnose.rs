@@ -52,6 +52,11 @@ pub fn engine_failed(tail: &str) -> bool {
     says(last_lines(tail, 5), &["cannot connect to the docker daemon", "error response from daemon", "no such image"])
 }
 
+/// Does the engine say that it has no such image, rather than that something is wrong?
+pub fn image_missing(stderr: &str) -> bool {
+    says(stderr, &["no such image"])
+}
+
 fn last_lines(text: &str, count: usize) -> &str {
     let start = text.rmatch_indices('\n').nth(count - 1).map_or(0, |(at, _)| at + 1);
     &text[start..]

@@ -174,13 +174,9 @@ pub fn pull(image: &ImageRef) -> Invocation {
     Invocation::new("docker", ["pull", &image.to_string()])
 }
 
-pub fn inspect(image: &ImageRef) -> Invocation {
-    Invocation::new("docker", ["image", "inspect", &image.to_string()])
-}
-
 /// Is the image in the engine?
 pub fn is_present(image: &ImageRef) -> Probe {
-    Probe { run: inspect(image), prints: None }
+    Probe { run: inspect_all(&[image]), prints: None }
 }
 
 /// Is the image in the engine, built at the development stage or not, as is wanted?
