@@ -9,7 +9,7 @@ use crate::{
 use anyhow::{Context as _, Result};
 use project::{
     coupling::pins_of,
-    error::{Fault, Kind},
+    error::{Cause, Fault},
     lockfile::Lockfile,
     pyproject::Pyproject,
 };
@@ -139,7 +139,7 @@ impl Executor {
         let outcomes: Vec<Outcome> = outcomes.into_iter().map(|o| o.unwrap_or(Outcome::NotRun)).collect();
         self.summary(plan, &outcomes, &times);
         if interrupt::interrupted() {
-            return Err(Fault::new(Kind::Interrupted, "interrupted; what was begun is stopped and cleaned up").into());
+            return Err(Fault::new(Cause::Interrupted, "interrupted; what was begun is stopped and cleaned up").into());
         }
         Ok(outcomes)
     }
@@ -225,9 +225,9 @@ impl Executor {
                     let _ = self.rescue(action, &sink);
                 }
                 let fault = error.downcast_ref::<Fault>().cloned();
-                Outcome::Failed(
-                    fault.unwrap_or_else(|| Fault::new(Kind::Child(1), format!("{}: {error:#}", step.title))),
-                )
+                Outcome::Failed(fault.unwrap_or_else(|| {
+                    Fault::new(Cause::Tool { code: 1, said: String::new() }, format!("{}: {error:#}", step.title))
+                }))
             }
         };
         let outcome = match outcome {
@@ -492,7 +492,7 @@ fn pause(time: Duration) {
 /// Turns a value into a command, in the folder we were called in.
 fn spawn(command: &mut Command, run: &Invocation) -> Result<Child> {
     command.process_group(0).spawn().map_err(|e| {
-        Fault::new(Kind::Unavailable, format!("starting {}: {e}", run.program))
+        Fault::new(Cause::Unavailable, format!("starting {}: {e}", run.program))
             .help("`cargo xtask doctor` shows what is missing, `cargo xtask setup` installs it")
             .into()
     })
@@ -507,14 +507,14 @@ fn code_of(status: ExitStatus) -> u8 {
 fn failure(run: &Invocation, code: u8, tail: &str, suite: bool) -> Fault {
     let what = format!("`{run}` ended with exit code {code}");
     if suite && !diagnose::engine_failed(tail) {
-        return Fault::new(Kind::Child(code), what);
+        return Fault::new(Cause::Tool { code, said: tail.to_owned() }, what);
     }
     match diagnose::explain(run, tail) {
         Some((kind, why, help)) => Fault::new(kind, format!("{what}: {why}")).help(help),
         None => {
             let (why, help) = diagnose::last_words(tail);
             let what = why.map_or(what.clone(), |why| format!("{what}: {why}"));
-            Fault { help: help.map(str::to_owned), ..Fault::new(Kind::Child(code), what) }
+            Fault { help: help.map(str::to_owned), ..Fault::new(Cause::Tool { code, said: tail.to_owned() }, what) }
         }
     }
 }
@@ -564,7 +564,7 @@ pub fn couple(base: &Path, pyproject: &Path) -> Result<()> {
     let read = |path: &Path| fs::read_to_string(path).with_context(|| format!("reading {}", path.display()));
     let lock = fs::read_to_string(base).map_err(|e| {
         let image = base.parent().and_then(Path::file_name).unwrap_or_default().display();
-        Fault::new(Kind::Project, format!("reading {}, whose versions are to be kept to: {e}", base.display()))
+        Fault::new(Cause::Project, format!("reading {}, whose versions are to be kept to: {e}", base.display()))
             .help(format!("lock the base first: `cargo xtask lock {image}`"))
     })?;
     let lock = Lockfile::parse(base, &lock)?;

@@ -14,7 +14,7 @@ mod tools;
 
 use cmd::Context;
 use flags::{Cli, Command};
-use project::error::{Fault, Kind};
+use project::error::{Cause, Fault};
 use ui::Ui;
 
 /// Finds the root and does what was asked.
@@ -44,10 +44,10 @@ pub fn run(cli: Cli, ui: Ui) -> anyhow::Result<()> {
         Command::Complete { words } => cmd::completions::answer(&context, &words),
     };
     let told =
-        |error: &anyhow::Error| error.downcast_ref::<Fault>().is_some_and(|fault| fault.kind == Kind::Interrupted);
+        |error: &anyhow::Error| error.downcast_ref::<Fault>().is_some_and(|fault| fault.cause == Cause::Interrupted);
     // A tool that was stopped has failed, too, but not by itself.
     match interrupt::interrupted() && !done.as_ref().is_err_and(told) {
-        true => Err(Fault::new(Kind::Interrupted, "interrupted").into()),
+        true => Err(Fault::new(Cause::Interrupted, "interrupted").into()),
         false => done,
     }
 }

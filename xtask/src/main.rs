@@ -19,7 +19,7 @@ fn main() -> ExitCode {
             if let Some(help) = fault.and_then(|fault| fault.help.as_ref()) {
                 ui.line(&format!("{} {help}", ui.paint(Style::Good, " help:")));
             }
-            ExitCode::from(fault.map_or(1, |fault| fault.kind.code()))
+            ExitCode::from(fault.map_or(1, |fault| fault.cause.exit_code()))
         }
     }
 }

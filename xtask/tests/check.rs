@@ -374,7 +374,7 @@ fn a_dockerfile_takes_the_images_that_the_compose_files_name() {
             &[(
                 FILE,
                 "",
-                "reading the Dockerfile of fastapi-serve: images/fastapi-serve/Dockerfile: No such file or directory (os error 2)",
+                "reading the Dockerfile of fastapi-serve: images/fastapi-serve/Dockerfile: no such file",
             )],
         ),
     ]);

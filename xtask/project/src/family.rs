@@ -6,11 +6,13 @@ use super::{
     lockfile::{Lockfile, Package},
     pyproject::Pyproject,
 };
-use crate::error::Fault;
+use crate::{
+    error::Fault,
+    files::{Files, Wanted},
+};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs, io,
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 /// Wheels that only vendors' own indexes have, beside a lock: a file an index, exact versions, one a line.
@@ -81,10 +83,20 @@ impl Member<'_> {
     }
 }
 
-/// Reads every image that has dependencies; what can't be read is among the findings.
-pub fn members(project: &Project) -> (Vec<Member<'_>>, Vec<Finding>) {
+/// The files that `members` reads.
+pub fn wanted(project: &Project) -> Wanted {
+    let mut wanted = Wanted::default();
+    for image in project.family() {
+        wanted.files.extend(["pyproject.toml", "poetry.lock"].map(|file| image.folder.join(file)));
+        wanted.trees.push(image.folder.join(VENDOR_WHEELS));
+    }
+    wanted
+}
+
+/// Every image that has dependencies; what can't be read is among the findings.
+pub fn members<'a>(project: &'a Project, files: &Files) -> (Vec<Member<'a>>, Vec<Finding>) {
     let mut findings = Vec::new();
-    let members = project.family().filter_map(|image| match member(project, image) {
+    let members = project.family().filter_map(|image| match member(project, files, image) {
         Ok(member) => member,
         Err(fault) => {
             let what = match fault.help {
@@ -99,27 +111,20 @@ pub fn members(project: &Project) -> (Vec<Member<'_>>, Vec<Finding>) {
     (members, findings)
 }
 
-fn member<'a>(project: &'a Project, image: &'a Image) -> Result<Option<Member<'a>>, Fault> {
-    let read = |name: &str| -> Result<Option<(PathBuf, String)>, Fault> {
-        let path = image.folder.join(name);
-        match fs::read_to_string(project.root.join(&path)) {
-            Ok(text) => Ok(Some((path, text))),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(e) => Err(Fault::project(format!("reading {}: {e}", path.display()))),
-        }
-    };
-    let Some((path, text)) = read("pyproject.toml")? else { return Ok(None) };
-    let pyproject = Pyproject::parse(&path, &text)?;
-    let Some((path, text)) = read("poetry.lock")? else { return Ok(None) };
-    let lock = Lockfile::parse(&path, &text)?;
-    let entries = fs::read_dir(project.root.join(&image.folder).join(VENDOR_WHEELS)).into_iter().flatten().flatten();
-    let mut files: Vec<String> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
-    files.retain(|name| !name.ends_with(STAND_IN));
-    files.sort();
+fn member<'a>(project: &'a Project, files: &Files, image: &'a Image) -> Result<Option<Member<'a>>, Fault> {
+    let path = image.folder.join("pyproject.toml");
+    let Some(text) = files.text(&path)? else { return Ok(None) };
+    let pyproject = Pyproject::parse(&path, text)?;
+    let path = image.folder.join("poetry.lock");
+    let Some(text) = files.text(&path)? else { return Ok(None) };
+    let lock = Lockfile::parse(&path, text)?;
     let mut vendor = Vec::new();
-    for name in files {
-        if let Some((path, text)) = read(&format!("{VENDOR_WHEELS}/{name}"))? {
-            vendor.extend(vendor_wheels(&path, &text));
+    for (path, _) in files.below(&image.folder.join(VENDOR_WHEELS)) {
+        if path.to_string_lossy().ends_with(STAND_IN) {
+            continue;
+        }
+        if let Some(text) = files.text(path)? {
+            vendor.extend(vendor_wheels(path, text));
         }
     }
     let base = project.coupled_to(image, &pyproject)?.map(|base| base.name.clone());
@@ -321,7 +326,8 @@ mod tests {
         let coupled = change(plain.with_pins(&pins_of(&base_lock, &plain.exceptions().unwrap())).unwrap());
         lock("child", child, &write("child", &coupled));
         let project = Project::load(root, Environment::Dev, Vars::default()).unwrap();
-        let (members, unread) = members(&project);
+        let files = Files::read(root, &wanted(&project));
+        let (members, unread) = members(&project, &files);
         assert_eq!(unread, []);
         findings(&members).into_iter().map(|finding| format!("{}: {}", finding.place, finding.what)).collect()
     }
@@ -391,7 +397,8 @@ mod tests {
             std::fs::write(images.join("poetry.lock"), lock).unwrap();
         }
         let project = Project::load(root, Environment::Dev, Vars::default()).unwrap();
-        let (members, unread) = members(&project);
+        let files = Files::read(root, &wanted(&project));
+        let (members, unread) = members(&project, &files);
         assert_eq!((unread, findings(&members)), (Vec::new(), Vec::new()));
     }
 

@@ -5,6 +5,7 @@ pub mod coupling;
 mod dockerfile;
 pub mod error;
 pub mod family;
+pub mod files;
 mod graph;
 mod image;
 mod interpolate;
@@ -17,7 +18,8 @@ pub mod vars;
 use anyhow::{Context as _, Result};
 use compose::{About, Build, ComposeFile, Service};
 use dockerfile::Dockerfile;
-use error::{Fault, Kind};
+use error::{Cause, Fault};
+use files::{Entry, Files, Wanted};
 pub use image::{ImageName, ImageRef};
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -115,6 +117,8 @@ pub struct Project {
     pub images: Vec<Image>,
     /// Other people's images: the service, and what it names.
     pub externals: Vec<(String, ImageRef)>,
+    /// The other environment's file: a name that is only there is not a typo.
+    other_file: String,
     index: HashMap<ImageName, usize>,
 }
 
@@ -153,10 +157,21 @@ impl Project {
             Fault::project(format!("reading {}: {e}", path.display()))
                 .help("restore it from git; both compose files belong to the repository")
         })?;
-        let file = ComposeFile::parse(&path, &text, &vars)?;
-        Project::new(root, environment, vars, &file).map_err(|(keys, fault)| {
+        let other = fs::read_to_string(root.join(environment.other().file())).unwrap_or_default();
+        Project::parse(root, environment, vars, &text, other)
+    }
+
+    /// The project of a compose file with this text; `other` is the text of the other environment's file.
+    ///
+    /// # Errors
+    /// The file, and the line where it is known.
+    pub fn parse(root: &Path, environment: Environment, vars: Vars, text: &str, other: String) -> Result<Project> {
+        check_vars(&vars)?;
+        let path = root.join(environment.file());
+        let file = ComposeFile::parse(&path, text, &vars)?;
+        Project::new(root, environment, vars, &file, other).map_err(|(keys, fault)| {
             let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-            let at = compose::at(compose::line_of(&text, &keys));
+            let at = compose::at(compose::line_of(text, &keys));
             Fault { what: format!("reading {}{at}: {}", path.display(), fault.what), ..fault }.into()
         })
     }
@@ -168,6 +183,7 @@ impl Project {
         environment: Environment,
         vars: Vars,
         file: &ComposeFile,
+        other_file: String,
     ) -> Result<Project, (Vec<String>, Fault)> {
         let built: Vec<(&Service, &Build)> =
             file.services.iter().filter_map(|service| Some((service, service.build.as_ref()?))).collect();
@@ -192,7 +208,7 @@ impl Project {
             Ok(Image { bases: bases(name, build, &named, &index)?, suite, ..image(name, reference, service, build) })
         });
         let images: Vec<Image> = images.into_iter().collect::<Result<_, _>>()?;
-        Ok(Project { root: root.to_owned(), environment, vars, images, externals, index })
+        Ok(Project { root: root.to_owned(), environment, vars, images, externals, other_file, index })
     }
 
     /// The compose file, relative to the root.
@@ -266,11 +282,8 @@ impl Project {
     fn unknown(&self, name: &str) -> Fault {
         let names: Vec<&str> = self.family().map(|image| image.name.as_str()).collect();
         let other = self.environment.other().file();
-        // Rare, and worth a second file: a name that stands in the other environment's file is no typo.
-        let in_other = fs::read_to_string(self.root.join(other))
-            .is_ok_and(|text| compose::line_of(&text, &["services", name]).is_some());
-        if in_other {
-            return Fault::new(Kind::Project, format!("image {name} stands in {other}, but not in {}", self.file()))
+        if compose::line_of(&self.other_file, &["services", name]).is_some() {
+            return Fault::new(Cause::Project, format!("image {name} stands in {other}, but not in {}", self.file()))
                 .help(format!("add the service to {} as well, then run `cargo xtask check`", self.file()));
         }
         let near =
@@ -281,25 +294,28 @@ impl Project {
             .help(format!("{hint}the images are: {}", names.join(", ")))
     }
 
-    /// Holds the images' stages against their Dockerfiles.
-    pub fn hold_stages(&self, images: &[&Image]) -> Result<(), Fault> {
-        parallel::map(images, |image| self.dockerfile(image).map(drop)).into_iter().collect()
+    /// The files that `check_stages` and `dockerfile` read.
+    pub fn dockerfiles<'a>(images: impl IntoIterator<Item = &'a Image>) -> Wanted {
+        Wanted::files(images.into_iter().flat_map(|image| [&image.folder, &image.dockerfile]))
     }
 
-    /// Reads the image's Dockerfile and holds its stage against it.
-    pub fn dockerfile(&self, image: &Image) -> Result<Dockerfile, Fault> {
-        let path = self.root.join(&image.dockerfile);
-        let text = fs::read_to_string(&path).map_err(|e| {
-            let folder = self.root.join(&image.folder);
-            let what = if folder.is_dir() { path.display() } else { folder.display() };
-            let why = if folder.is_dir() { e.to_string() } else { "no such folder".to_owned() };
-            Fault::project(format!("reading the Dockerfile of {}: {what}: {why}", image.name)).help(format!(
-                "add it, or correct build: of {} in {}",
-                image.name,
-                self.file()
-            ))
-        })?;
-        let parsed = Dockerfile::parse(&text);
+    /// Does every image's Dockerfile have the stage that is to be built?
+    ///
+    /// # Errors
+    /// The first that doesn't, or that can't be read.
+    pub fn check_stages(&self, images: &[&Image], files: &Files) -> Result<(), Fault> {
+        parallel::map(images, |image| self.dockerfile(image, files).map(drop)).into_iter().collect()
+    }
+
+    /// The image's Dockerfile, which has the stage that is to be built.
+    ///
+    /// # Errors
+    /// It can't be read, or lacks the stage.
+    pub fn dockerfile(&self, image: &Image, files: &Files) -> Result<Dockerfile, Fault> {
+        let parsed = match files.entry(&image.dockerfile)? {
+            Entry::File(file) => Dockerfile::parse(&file.text),
+            other => return Err(self.no_dockerfile(image, other, files)),
+        };
         match &image.stage {
             Some(stage) if !parsed.stages.contains(stage) => Err(Fault::usage(format!(
                 "{} has no stage '{stage}'; its stages are: {}",
@@ -309,6 +325,21 @@ impl Project {
             .help("set TARGET_BUILD_STAGE (or --target-build-stage) to one of them")),
             _ => Ok(parsed),
         }
+    }
+
+    fn no_dockerfile(&self, image: &Image, entry: &Entry, files: &Files) -> Fault {
+        let (what, why) = match entry {
+            _ if !files.has(&image.folder) => (&image.folder, "no such folder"),
+            Entry::Unreadable(why) => (&image.dockerfile, why.as_str()),
+            Entry::Folder => (&image.dockerfile, "it is a folder"),
+            Entry::File(_) | Entry::Missing => (&image.dockerfile, "no such file"),
+        };
+        let what = self.root.join(what);
+        Fault::project(format!("reading the Dockerfile of {}: {}: {why}", image.name, what.display())).help(format!(
+            "add it, or correct build: of {} in {}",
+            image.name,
+            self.file()
+        ))
     }
 }
 
@@ -493,7 +524,7 @@ mod tests {
             }
         }
         let file = ComposeFile::parse(Path::new("f"), &text, &Vars::default()).unwrap();
-        Project::new(Path::new("/r"), Environment::Dev, Vars::default(), &file).unwrap()
+        Project::new(Path::new("/r"), Environment::Dev, Vars::default(), &file, String::new()).unwrap()
     }
 
     fn names(project: &Project, wanted: &[&str]) -> Vec<String> {
@@ -526,9 +557,9 @@ mod tests {
         assert_eq!(names(&p, &["python-base", "kubeflow-?"]), ["kubeflow-a", "python-base", "kubeflow-b"]);
         let typo = p.select(&["pyton-base".to_owned()], false).unwrap_err();
         assert!(typo.help.unwrap().starts_with("did you mean python-base?"));
-        assert_eq!(p.select(&["../x".to_owned()], false).unwrap_err().kind, Kind::Usage);
-        assert_eq!(p.select(&["z*".to_owned()], false).unwrap_err().kind, Kind::Usage);
-        assert_eq!(p.select(&[], false).unwrap_err().kind, Kind::Usage);
+        assert_eq!(p.select(&["../x".to_owned()], false).unwrap_err().cause, Cause::Usage);
+        assert_eq!(p.select(&["z*".to_owned()], false).unwrap_err().cause, Cause::Usage);
+        assert_eq!(p.select(&[], false).unwrap_err().cause, Cause::Usage);
         assert_eq!(p.select(&[], true).unwrap().len(), 3);
     }
 
@@ -544,7 +575,7 @@ mod tests {
         ] {
             let vars = |value: &str| Vars { process: [(name.to_owned(), value.to_owned())].into(), ..Vars::default() };
             let fault = check_vars(&vars(bad)).unwrap_err();
-            assert!(fault.kind == Kind::Usage && fault.what.starts_with(name) && fault.what.contains(bad), "{fault}");
+            assert!(fault.cause == Cause::Usage && fault.what.starts_with(name) && fault.what.contains(bad), "{fault}");
             assert_eq!(check_vars(&vars(good)), Ok(()));
             assert_eq!(check_vars(&vars("")), Ok(()));
         }

@@ -8,7 +8,7 @@ use crate::{
     tools::docker::{self, Compose},
 };
 use anyhow::Result;
-use project::{ImageName, Project};
+use project::{ImageName, Project, files::Files};
 use std::collections::{HashMap, HashSet};
 
 /// Which images are built anew, rather than only where they are missing.
@@ -28,7 +28,7 @@ pub fn plan(project: &Project, compose: &Compose, wanted: &[ImageName], anew: An
     let mut index = HashMap::new();
     let named: HashSet<&ImageName> = wanted.iter().collect();
     let images = project.with_bases(wanted)?;
-    project.hold_stages(&images)?;
+    project.check_stages(&images, &Files::read(&project.root, &Project::dockerfiles(images.iter().copied())))?;
     for image in images {
         let named = named.contains(&image.name);
         let base = project.standing_on(image).next().filter(|_| !image.helper);

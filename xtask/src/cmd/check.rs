@@ -11,6 +11,7 @@ use project::{
     compose::line_of,
     error::Fault,
     family::{self, Finding},
+    files::Files,
     vars::Vars,
 };
 use std::{
@@ -54,7 +55,7 @@ fn faults(context: &Context, dev: &Project, ci: &Project) -> Vec<Finding> {
     }
     faults.extend([dev, ci].into_iter().flat_map(external_faults));
     faults.extend(stray_folders(context, &[dev, ci]));
-    let (members, unread) = family::members(dev);
+    let (members, unread) = family::members(dev, &Files::read(&dev.root, &family::wanted(dev)));
     faults.extend(unread);
     faults.extend(family::findings(&members));
     faults
@@ -108,7 +109,7 @@ fn suite_faults(text: &str, image: &Image, project: &Project) -> Option<String> 
 fn folder_faults(context: &Context, project: &Project, image: &Image) -> Vec<Finding> {
     let folder = &image.folder;
     let mut faults = Vec::new();
-    let parsed = match project.dockerfile(image) {
+    let parsed = match project.dockerfile(image, &Files::read(&project.root, &Project::dockerfiles([image]))) {
         Ok(parsed) => parsed,
         Err(fault) => return vec![Finding { place: image.dockerfile.display().to_string(), what: fault.what }],
     };

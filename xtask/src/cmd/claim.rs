@@ -4,7 +4,7 @@ use super::Context;
 use anyhow::{Context as _, Result};
 use project::{
     ImageName,
-    error::{Fault, Kind},
+    error::{Cause, Fault},
 };
 use std::{
     fs::{self, File, TryLockError},
@@ -41,7 +41,7 @@ impl Context {
                 Err(TryLockError::WouldBlock) => {
                     let mut holder = String::new();
                     let _ = file.read_to_string(&mut holder);
-                    return Err(Fault::new(Kind::Busy, format!("{verb} {name}: {} works on it", holder.trim()))
+                    return Err(Fault::new(Cause::Busy, format!("{verb} {name}: {} works on it", holder.trim()))
                         .help("wait until it has ended, then try again")
                         .into());
                 }

@@ -14,7 +14,7 @@ use crate::{
 use anyhow::Result;
 use project::{
     Environment, Image, Project,
-    error::{Fault, Kind},
+    error::{Cause, Fault},
 };
 use serde_json::{Value, json};
 use std::path::Path;
@@ -31,7 +31,7 @@ fn pushes(context: &Context, project: &Project, images: &[(&Image, Option<&Inspe
             Some(found) => {
                 let what = format!("push {}: the engine no longer has it as it was checked", image.name);
                 let validate = format!("cargo xtask validate {}", image.name);
-                let fault = Fault::new(Kind::Busy, what).help(again(project, Environment::Ci, &validate));
+                let fault = Fault::new(Cause::Busy, what).help(again(project, Environment::Ci, &validate));
                 Action::OnlyIf(docker::is_still(&image.reference, &found.id), push, fault)
             }
         };
@@ -113,7 +113,7 @@ pub fn run(context: &Context, flags: &flags::Deploy) -> Result<()> {
     let _claims = context.claim("deploy", images.iter().map(|image| &image.name))?;
 
     let answer = engine::ask(context, &question).ok_or_else(|| {
-        Fault::new(Kind::Unavailable, format!("deploy: the engine gives no list of images to `{question}`"))
+        Fault::new(Cause::Unavailable, format!("deploy: the engine gives no list of images to `{question}`"))
             .help("`cargo xtask doctor` shows what is wrong")
     })?;
     let images: Vec<(&Image, Option<&Inspected>)> =
@@ -128,7 +128,7 @@ pub fn run(context: &Context, flags: &flags::Deploy) -> Result<()> {
         .collect();
     if !objections.is_empty() {
         let (why, help): (Vec<_>, Vec<_>) = objections.into_iter().unzip();
-        return Err(Fault::new(Kind::Refused, format!("deploy: nothing was pushed: {}", why.join("; ")))
+        return Err(Fault::new(Cause::Refused, format!("deploy: nothing was pushed: {}", why.join("; ")))
             .help(help.join("; "))
             .into());
     }
@@ -177,7 +177,7 @@ pub fn run(context: &Context, flags: &flags::Deploy) -> Result<()> {
         (Ok(()), false) => {
             let what =
                 format!("deploy: the registry doesn't confirm {} as this machine has it", unconfirmed.join(", "));
-            Err(Fault::new(Kind::Unavailable, what).help(retry).into())
+            Err(Fault::new(Cause::Unavailable, what).help(retry).into())
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::{
 use anyhow::{Context as _, Result};
 use project::{
     Environment, ImageRef, Origin,
-    error::{Fault, Kind},
+    error::{Cause, Fault},
 };
 use serde_json::{Value, json};
 use std::{
@@ -216,7 +216,7 @@ pub fn run(context: &Context) -> Result<()> {
     }
     let help: BTreeSet<&str> = findings.iter().filter_map(|finding| finding.help.as_deref()).collect();
     let help: Vec<&str> = help.into_iter().collect();
-    Err(Fault::new(Kind::Unavailable, format!("doctor: not as needed: {}", problems.join(", ")))
+    Err(Fault::new(Cause::Unavailable, format!("doctor: not as needed: {}", problems.join(", ")))
         .help(help.join("; "))
         .into())
 }

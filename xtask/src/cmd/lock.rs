@@ -15,7 +15,7 @@ use anyhow::{Context as _, Result};
 use project::{
     Image, ImageName, Origin, Project,
     coupling::{Pins, normalised, pins_of},
-    error::{Fault, Kind},
+    error::{Cause, Fault},
     lockfile::Lockfile,
     pyproject::Pyproject,
     python,
@@ -274,7 +274,7 @@ pub fn run(context: &Context, flags: &flags::Lock) -> Result<()> {
     writable(context, &images)?;
     if !context.is_there("poetry") && !context.is_there("docker") {
         return Err(Fault::new(
-            Kind::Unavailable,
+            Cause::Unavailable,
             "lock: poetry is not installed, and docker, which could run it, neither",
         )
         .help("install them: `cargo xtask setup`")

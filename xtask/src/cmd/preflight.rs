@@ -3,7 +3,7 @@
 use super::{Context, enumerate};
 use crate::tools::docker;
 use anyhow::Result;
-use project::error::{Fault, Kind};
+use project::error::{Cause, Fault};
 use std::thread;
 
 /// The oldest docker compose whose `up --wait`, build secrets and `run --build` we use.
@@ -67,7 +67,7 @@ fn report(problems: &[String]) -> Result<()> {
     if problems.is_empty() {
         return Ok(());
     }
-    Err(Fault::new(Kind::Unavailable, format!("before starting: {}", enumerate(problems)))
+    Err(Fault::new(Cause::Unavailable, format!("before starting: {}", enumerate(problems)))
         .help("`cargo xtask setup` installs and starts what is missing, `cargo xtask doctor` shows the rest")
         .into())
 }

@@ -6,6 +6,7 @@ use clap::CommandFactory as _;
 use project::{
     Image, Project,
     family::{self, Member},
+    files::Files,
 };
 use std::{fmt::Write as _, fs, path::PathBuf};
 
@@ -29,7 +30,11 @@ pub fn of_images(project: &Project) -> Vec<(PathBuf, Result<String, String>)> {
             .and_then(|example| fill(&text, &[("versions", versions(&member)), ("example", example)]));
         Some((path, new))
     };
-    family::members(project).0.into_iter().filter_map(readme).collect()
+    family::members(project, &Files::read(&project.root, &family::wanted(project)))
+        .0
+        .into_iter()
+        .filter_map(readme)
+        .collect()
 }
 
 fn example(project: &Project, image: &Image) -> Result<String, String> {

@@ -14,7 +14,7 @@ use crate::{
 use anyhow::Result;
 use project::{
     Environment, ImageRef, Origin,
-    error::{Fault, Kind},
+    error::{Cause, Fault},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -136,7 +136,7 @@ fn debian_13_source(machine: &Machine) -> Result<Option<[(&'static str, String);
         return Ok(None);
     }
     let uri = archive_uri(&machine.codename).ok_or_else(|| {
-        Fault::new(Kind::Unavailable, "setup: no Debian archive in this machine's package sources under /etc/apt")
+        Fault::new(Cause::Unavailable, "setup: no Debian archive in this machine's package sources under /etc/apt")
             .help("add the machine's usual Debian mirror to /etc/apt/sources.list.d, then try again")
     })?;
     let source = format!(
@@ -430,13 +430,13 @@ pub fn run(context: &Context, flags: &flags::Setup) -> Result<()> {
             let help = "install the packages named above with this system's own tools, then try again";
             (format!("setup knows Debian and Ubuntu, this is '{}'", machine.id), help)
         };
-        return Err(Fault::new(Kind::Unavailable, format!("setup: nothing was done: {why}")).help(help).into());
+        return Err(Fault::new(Cause::Unavailable, format!("setup: nothing was done: {why}")).help(help).into());
     }
     // sudo's password, while there is somebody to type it: the steps run in the background of the terminal.
     let answers = || context.exec.capture(&docker::engine_version()).is_ok_and(|output| output.success);
     if !machine.root && machine.sudo && !(packages.is_empty() && answers()) {
         context.exec.ask(&Invocation::new("sudo", ["--validate"])).map_err(|error| {
-            Fault::new(Kind::Unavailable, format!("setup: {error:#}"))
+            Fault::new(Cause::Unavailable, format!("setup: {error:#}"))
                 .help("run it where a password can be typed, or as root; --dry-run shows the commands")
         })?;
     }

@@ -12,7 +12,7 @@ use crate::{
 use anyhow::{Context as _, Result};
 use project::{
     Image, ImageName, Project,
-    error::{Fault, Kind},
+    error::{Cause, Fault},
 };
 use serde_json::{Value, json};
 use std::{
@@ -165,7 +165,9 @@ pub fn run(context: &Context, flags: &flags::Validate) -> Result<()> {
         if let Some((_, outcome)) = ended {
             // What can't be told of one suite must not keep the others' from being told.
             let fault = judge(context, &project, image, id, outcome, flags.pytest.is_empty());
-            let own = |error: anyhow::Error| Fault::new(Kind::Child(1), format!("validate {}: {error:#}", image.name));
+            let own = |error: anyhow::Error| {
+                Fault::new(Cause::Tool { code: 1, said: String::new() }, format!("validate {}: {error:#}", image.name))
+            };
             let fault = fault.unwrap_or_else(|error| Some(error.downcast::<Fault>().unwrap_or_else(own)));
             if let Some(fault) = fault {
                 context.ui().annotate(&format!("validate {}", image.name), &fault.what);
@@ -222,7 +224,7 @@ fn judge(
     }
     // A build meanwhile may have given the tag to another image, which is then the one that was tested.
     if self::id(context, project, image)? != id {
-        let fault = Fault::new(Kind::Busy, format!("validate {name}: the image was built anew meanwhile"));
+        let fault = Fault::new(Cause::Busy, format!("validate {name}: the image was built anew meanwhile"));
         let command = again(project, project.environment, &format!("cargo xtask validate {name}"));
         return Ok(Some(fault.help(format!("validate it again: `{command}`"))));
     }
@@ -232,14 +234,14 @@ fn judge(
 
 /// A suite's failure by its report: the command's exit code says no more than that there is one.
 fn told(project: &Project, fault: &Fault, name: &ImageName, failed: &[Failed]) -> Fault {
-    let (Kind::Child(code), Some(first)) = (fault.kind, failed.first()) else { return fault.clone() };
+    let (Cause::Tool { code, .. }, Some(first)) = (&fault.cause, failed.first()) else { return fault.clone() };
     let more = match failed.len() - 1 {
         0 => String::new(),
         more => format!(" (and {more} more)"),
     };
     let command = format!("cargo xtask validate {name} -- -k {}", quote(first.function()));
     let command = again(project, project.environment, &command);
-    Fault::new(fault.kind, format!("validate {name}: {name}-tests ended with exit code {code}: {first}{more}"))
+    Fault::new(fault.cause.clone(), format!("validate {name}: {name}-tests ended with exit code {code}: {first}{more}"))
         .help(format!("run it alone: `{command}`"))
 }
 

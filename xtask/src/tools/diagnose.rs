@@ -1,7 +1,7 @@
 //! What a tool's last lines say about why it failed.
 
 use crate::plan::Invocation;
-use project::error::Kind;
+use project::error::Cause;
 
 /// Errors that go by themselves: the engine's, BuildKit's and registries' words for them.
 const TRANSIENT: [&str; 16] = [
@@ -72,7 +72,7 @@ pub fn last_words(tail: &str) -> (Option<&str>, Option<&str>) {
 }
 
 /// The kind of failure, why in a few words, and what helps; nothing where the tool's own words must do.
-pub fn explain(run: &Invocation, tail: &str) -> Option<(Kind, String, String)> {
+pub fn explain(run: &Invocation, tail: &str) -> Option<(Cause, String, String)> {
     let found = |kind, why: &str, help: &str| Some((kind, why.to_owned(), help.to_owned()));
     let last = |phrases: &[&str]| -> String {
         let line = tail.lines().rev().find(|line| says(line, phrases)).unwrap_or_default();
@@ -82,32 +82,32 @@ pub fn explain(run: &Invocation, tail: &str) -> Option<(Kind, String, String)> {
     if tool == "docker" {
         let daemon = ["cannot connect to the docker daemon", "is the docker daemon running", "docker.sock"];
         if says(tail, &daemon) {
-            return found(Kind::Unavailable, "the docker engine doesn't answer", "start it: `cargo xtask setup`");
+            return found(Cause::Unavailable, "the docker engine doesn't answer", "start it: `cargo xtask setup`");
         }
         if says(
             tail,
             &["is not a docker command", "unknown command: docker compose", "unknown shorthand flag: 'f' in -f"],
         ) {
-            return found(Kind::Unavailable, "docker has no compose plugin", "install it: `cargo xtask setup`");
+            return found(Cause::Unavailable, "docker has no compose plugin", "install it: `cargo xtask setup`");
         }
         if login_refused(tail) {
             let help = match run.args.iter().any(|arg| arg == "login") {
                 true => "check that REGISTRY, AWS_ACCOUNT_ID and AWS_REGION are those of the AWS credentials in use",
                 false => "log in again: `cargo xtask login`",
             };
-            return Some((Kind::Refused, last(&LOGIN), help.to_owned()));
+            return Some((Cause::Refused, last(&LOGIN), help.to_owned()));
         }
         let denied = ["403 forbidden", "denied:", "access denied"];
         if says(last_lines(tail, 5), &denied) {
             let help = "check that the account may push there, and that the repository exists; `cargo xtask login` renews the login";
-            return Some((Kind::Refused, last(&denied), help.to_owned()));
+            return Some((Cause::Refused, last(&denied), help.to_owned()));
         }
         let unreachable = ["connection refused", "no such host", "no route to host", "network is unreachable"];
         let unreachable = [&unreachable[..], &TRANSIENT].concat();
         let registry = run.args.iter().any(|arg| matches!(arg.as_str(), "push" | "pull" | "login" | "imagetools"));
         if registry && says(last_lines(tail, 5), &unreachable) {
             return Some((
-                Kind::Unavailable,
+                Cause::Unavailable,
                 last(&unreachable),
                 "check REGISTRY and the network, then try again".to_owned(),
             ));
@@ -116,7 +116,7 @@ pub fn explain(run: &Invocation, tail: &str) -> Option<(Kind, String, String)> {
     if tool == "aws" {
         if says(tail, &["unable to locate credentials", "nocredentials", "partial credentials"]) {
             return found(
-                Kind::Refused,
+                Cause::Refused,
                 "the aws CLI finds no credentials",
                 "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; `aws sts get-caller-identity` tests them",
             );
@@ -125,19 +125,19 @@ pub fn explain(run: &Invocation, tail: &str) -> Option<(Kind, String, String)> {
             ["expiredtoken", "accessdenied", "invalidclienttokenid", "unrecognizedclient", "signaturedoesnotmatch"];
         if says(tail, &refused) {
             return Some((
-                Kind::Refused,
+                Cause::Refused,
                 last(&refused),
                 "renew the AWS credentials; `aws sts get-caller-identity` tests them".to_owned(),
             ));
         }
         let unreachable = ["could not connect to the endpoint", "connect timeout", "connection was closed"];
         if says(tail, &unreachable) {
-            return Some((Kind::Unavailable, last(&unreachable), "check AWS_REGION and the network".to_owned()));
+            return Some((Cause::Unavailable, last(&unreachable), "check AWS_REGION and the network".to_owned()));
         }
     }
     conflict(tail).map(|why| {
         let help = "change one of the requirements named above in its pyproject.toml, then lock again";
-        (Kind::Child(1), why, help.to_owned())
+        (Cause::Tool { code: 1, said: String::new() }, why, help.to_owned())
     })
 }
 
@@ -174,23 +174,23 @@ mod tests {
             explain(&Invocation::new(program, args.iter().copied()), tail).map(|(kind, ..)| kind)
         };
         for (program, args, tail, expected) in [
-            ("docker", &["push"][..], "unauthorized: authentication required", Some(Kind::Refused)),
-            ("docker", &["push"], "denied: requested access to the resource is denied", Some(Kind::Refused)),
-            ("docker", &["push"], "dial tcp 127.0.0.1:9: connect: connection refused", Some(Kind::Unavailable)),
-            ("docker", &["build"], "Cannot connect to the Docker daemon at unix:///x", Some(Kind::Unavailable)),
+            ("docker", &["push"][..], "unauthorized: authentication required", Some(Cause::Refused)),
+            ("docker", &["push"], "denied: requested access to the resource is denied", Some(Cause::Refused)),
+            ("docker", &["push"], "dial tcp 127.0.0.1:9: connect: connection refused", Some(Cause::Unavailable)),
+            ("docker", &["build"], "Cannot connect to the Docker daemon at unix:///x", Some(Cause::Unavailable)),
             ("docker", &["build"], "connection refused", None),
-            ("/t/bin/aws", &["ecr"], "Unable to locate credentials. You can configure", Some(Kind::Refused)),
+            ("/t/bin/aws", &["ecr"], "Unable to locate credentials. You can configure", Some(Cause::Refused)),
             (
                 "poetry",
                 &["lock"],
                 "Because a needs b (1)\n and c needs b (2), version solving failed.",
-                Some(Kind::Child(1)),
+                Some(Cause::Tool { code: 1, said: String::new() }),
             ),
             (
                 "poetry",
                 &["lock"],
                 "Incompatible constraints in requirements of x (0):\na (<1)\na (==2)",
-                Some(Kind::Child(1)),
+                Some(Cause::Tool { code: 1, said: String::new() }),
             ),
             ("poetry", &["lock"], "something else", None),
         ] {

@@ -94,11 +94,12 @@ fn pythons(members: &[Member]) -> Row {
 #[cfg(test)]
 mod tests {
     use super::{super::tests, *};
+    use project::files::Files;
 
     #[test]
     fn the_matrix_marks_what_is_apart() {
         let (_folder, project) = tests::family();
-        let (members, _) = family::members(&project);
+        let (members, _) = family::members(&project, &Files::read(&project.root, &family::wanted(&project)));
         let rows = matrix(&members);
         let cell = |version: &str, mark: Mark| Some(Cell { version: version.to_owned(), mark });
         let expected = [

@@ -14,6 +14,7 @@ use anyhow::Result;
 use project::{
     Image, Project,
     family::{self, Finding, Member},
+    files::Files,
 };
 use std::time::SystemTime;
 
@@ -44,7 +45,7 @@ pub struct Page<'a> {
 impl<'a> Page<'a> {
     pub fn of(project: &'a Project, engine: Option<&Answer>, now: SystemTime) -> Result<Page<'a>> {
         let graph = Graph::of(project)?;
-        let (members, mut faults) = family::members(project);
+        let (members, mut faults) = family::members(project, &Files::read(&project.root, &family::wanted(project)));
         faults.extend(family::findings(&members));
         let rows = matrix(&members);
         let images = project.family().map(|image| shown(project, &graph, image, engine, now)).collect();
