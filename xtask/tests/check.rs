@@ -371,11 +371,7 @@ fn a_dockerfile_takes_the_images_that_the_compose_files_name() {
         (
             "no Dockerfile",
             |repo| remove(repo, FILE),
-            &[(
-                FILE,
-                "",
-                "reading the Dockerfile of fastapi-serve: images/fastapi-serve/Dockerfile: no such file",
-            )],
+            &[(FILE, "", "reading the Dockerfile of fastapi-serve: images/fastapi-serve/Dockerfile: no such file")],
         ),
     ]);
 }

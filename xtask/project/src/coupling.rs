@@ -1,26 +1,21 @@
 //! One version across the family: an image's pyproject.toml pins what its base's lock holds, so that the resolver itself
 //! refuses a split.
 
-use super::{Image, Origin, Project, lockfile::Lockfile, pyproject::Pyproject};
-use crate::error::Fault;
+use crate::{
+    Image, Origin, Project,
+    error::Fault,
+    lockfile::Lockfile,
+    package::PackageName,
+    pin::{Pin, Pins},
+    pyproject::Pyproject,
+};
 use std::collections::BTreeMap;
 
-/// The poetry group of the pins: optional, and never installed.
-pub(crate) const GROUP: &str = "coupled";
 /// Excepts every package that is split: for an image whose interpreter or vendor leaves no choice.
 const EVERYTHING: &str = "*";
 
-/// The exact version of a package, and when it is installed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pin {
-    pub version: String,
-    pub markers: Option<String>,
-}
-
-pub type Pins = BTreeMap<String, Vec<Pin>>;
-
 /// What an image's pins must be: everything its base has installed, less the exceptions.
-pub fn pins_of(base: &Lockfile, exceptions: &BTreeMap<String, String>) -> Pins {
+pub fn pins_of(base: &Lockfile, exceptions: &BTreeMap<PackageName, String>) -> Pins {
     let mut pins = Pins::new();
     if exceptions.contains_key(EVERYTHING) {
         return pins;
@@ -34,19 +29,6 @@ pub fn pins_of(base: &Lockfile, exceptions: &BTreeMap<String, String>) -> Pins {
     pins
 }
 
-/// A package's name as PEP 503 normalises it.
-pub fn normalised(name: &str) -> String {
-    let mut out = String::with_capacity(name.len());
-    for c in name.chars() {
-        match c {
-            '-' | '_' | '.' if out.ends_with('-') => {}
-            '-' | '_' | '.' => out.push('-'),
-            other => out.extend(other.to_lowercase()),
-        }
-    }
-    out
-}
-
 impl Pyproject {
     /// Does it go its own way, whatever another image's lock says?
     ///
@@ -58,7 +40,7 @@ impl Pyproject {
 }
 
 impl Project {
-    /// The image whose versions `image` keeps to: what its pyproject.toml names, else the one it stands on.
+    /// The image whose versions `image` keeps to: what its pyproject.toml names, else the one it is built on.
     ///
     /// # Errors
     /// It names an image that isn't there.
@@ -78,15 +60,5 @@ impl Project {
             Origin::External => None,
         });
         Ok(named.filter_map(|name| self.image(name).ok()).find(|base| !base.helper))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names() {
-        assert_eq!(normalised("Foo_Bar.-baz"), "foo-bar-baz");
     }
 }

@@ -1,14 +1,14 @@
 //! The whole family's versions: what each image has, and every way in which they can fall apart.
 
-use super::{
-    Image, ImageName, Project,
-    coupling::{Pins, pins_of},
-    lockfile::{Lockfile, Package},
-    pyproject::Pyproject,
-};
 use crate::{
+    Image, ImageName, Project,
+    coupling::pins_of,
     error::Fault,
     files::{Files, Wanted},
+    lockfile::{Lockfile, Package},
+    package::PackageName,
+    pin::Pins,
+    pyproject::Pyproject,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -33,7 +33,7 @@ pub struct Finding {
 pub struct VendorWheel {
     /// File and line.
     place: String,
-    pub name: String,
+    pub name: PackageName,
     /// Without the vendor's local part.
     pub version: String,
     pub full_version: String,
@@ -46,7 +46,7 @@ pub struct Member<'a> {
     pub lock: Lockfile,
     /// The image whose versions it keeps to.
     pub base: Option<ImageName>,
-    pub exceptions: BTreeMap<String, String>,
+    pub exceptions: BTreeMap<PackageName, String>,
     pub vendor: Vec<VendorWheel>,
 }
 
@@ -55,17 +55,17 @@ impl Member<'_> {
         self.image.folder.join(name).display().to_string()
     }
 
-    fn excepts(&self, package: &str) -> bool {
+    fn excepts(&self, package: &PackageName) -> bool {
         self.reason(package).is_some()
     }
 
     /// Why a package may have another version here.
-    pub fn reason(&self, package: &str) -> Option<&str> {
+    pub fn reason(&self, package: &PackageName) -> Option<&str> {
         self.exceptions.get(package).or_else(|| self.exceptions.get("*")).map(String::as_str)
     }
 
     /// Each package's versions, vendor wheels among them.
-    pub fn versions(&self) -> BTreeMap<&str, BTreeSet<&str>> {
+    pub fn versions(&self) -> BTreeMap<&PackageName, BTreeSet<&str>> {
         let mut versions = self.lock.installed();
         for wheel in &self.vendor {
             versions.insert(&wheel.name, BTreeSet::from([wheel.version.as_str()]));
@@ -74,11 +74,11 @@ impl Member<'_> {
     }
 
     /// Where a package's version is written.
-    fn place(&self, package: &str) -> String {
-        if let Some(wheel) = self.vendor.iter().find(|wheel| wheel.name == package) {
+    fn place(&self, package: &PackageName) -> String {
+        if let Some(wheel) = self.vendor.iter().find(|wheel| wheel.name == *package) {
             return wheel.place.clone();
         }
-        let line = self.lock.packages.iter().find(|found| found.name == package && found.is_installed());
+        let line = self.lock.packages.iter().find(|found| found.name == *package && found.is_installed());
         format!("{}:{}", self.file("poetry.lock"), line.map_or(1, |found: &Package| found.line))
     }
 }
@@ -140,7 +140,7 @@ fn vendor_wheels(path: &Path, text: &str) -> Vec<VendorWheel> {
         let public = version.split('+').next().unwrap_or(version);
         Some(VendorWheel {
             place: format!("{}:{}", path.display(), index + 1),
-            name: super::coupling::normalised(name),
+            name: name.into(),
             version: public.to_owned(),
             full_version: version.to_owned(),
         })
@@ -178,9 +178,10 @@ fn uncoupled(member: &Member, base: &Member) -> Option<Finding> {
     if wanted == written {
         return None;
     }
-    let names: BTreeSet<&String> = wanted.keys().chain(written.keys()).collect();
-    let differing: Vec<&String> = names.into_iter().filter(|name| wanted.get(*name) != written.get(*name)).collect();
-    let versions = |pins: &Pins, name: &str| {
+    let names: BTreeSet<&PackageName> = wanted.keys().chain(written.keys()).collect();
+    let differing: Vec<&PackageName> =
+        names.into_iter().filter(|name| wanted.get(*name) != written.get(*name)).collect();
+    let versions = |pins: &Pins, name: &PackageName| {
         let versions =
             pins.get(name).map(|pins| pins.iter().map(|pin| pin.version.as_str()).collect::<Vec<_>>().join(", "));
         versions.unwrap_or_else(|| "nothing".to_owned())
@@ -220,7 +221,7 @@ fn python(member: &Member, base: &Member) -> Option<Finding> {
 }
 
 /// The image and the versions that each package of a member is held against.
-pub type Standards<'a> = BTreeMap<&'a str, (&'a Member<'a>, BTreeSet<&'a str>)>;
+pub type Standards<'a> = BTreeMap<&'a PackageName, (&'a Member<'a>, BTreeSet<&'a str>)>;
 
 /// What each member is held against: the image it is coupled to, where that has the package; else the first image, in the
 /// order of the compose file, that has it. (So an exception is said once, and what stands on that image follows it.)
@@ -237,9 +238,9 @@ pub fn standards<'a>(members: &'a [Member<'a>]) -> Vec<Standards<'a>> {
             }
         }
     }
-    let of_member = |(member, own): (&Member, &BTreeMap<&'a str, BTreeSet<&'a str>>)| {
+    let of_member = |(member, own): (&Member, &BTreeMap<&'a PackageName, BTreeSet<&'a str>>)| {
         let base = members.iter().position(|base| Some(&base.image.name) == member.base.as_ref());
-        let standard = |package: &&'a str| {
+        let standard = |package: &&'a PackageName| {
             let bases = base.and_then(|base| Some((&members[base], versions[base].get(package)?.clone())));
             Some((*package, bases.or_else(|| first.get(package).cloned())?))
         };
@@ -254,7 +255,7 @@ fn splits(members: &[Member]) -> Vec<Finding> {
     for (member, first) in members.iter().zip(standards(members)) {
         let versions = member.versions();
         let list = |versions: &BTreeSet<&str>| versions.iter().copied().collect::<Vec<_>>().join(", ");
-        let differing: BTreeSet<&str> = versions
+        let differing: BTreeSet<&PackageName> = versions
             .iter()
             .filter(|(package, versions)| first.get(*package).is_some_and(|(_, standard)| standard != *versions))
             .map(|(package, _)| *package)
@@ -276,7 +277,7 @@ fn splits(members: &[Member]) -> Vec<Finding> {
         let needless = member.exceptions.keys().filter(|package| match package.as_str() {
             "*" => differing.is_empty(),
             PYTHON => false,
-            package => !differing.contains(package),
+            _ => !differing.contains(package),
         });
         findings.extend(needless.map(|package| Finding {
             place: format!("{}:{}", member.file("pyproject.toml"), member.pyproject.line_of_key(package)),

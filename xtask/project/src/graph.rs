@@ -1,15 +1,58 @@
-//! Order: bases before what stands on them.
+//! Order: bases before the images built on them.
 
-use super::{Image, ImageName, Origin, Project};
-use crate::error::Fault;
+use crate::{Image, ImageName, Origin, Project, error::Fault};
 
-/// How far the way through the graph has come with an image.
+/// How far the search has come with a node.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Seen {
-    Not,
-    /// Its bases are being looked at.
-    Begun,
-    Whole,
+enum State {
+    Unseen,
+    /// What comes before it is being looked at.
+    Open,
+    Done,
+}
+
+/// Topological order: the nodes `wanted` and all that must come before them, each once, what comes first first;
+/// otherwise in the order of `wanted`. `before` gives the nodes that must come before a node.
+///
+/// # Errors
+/// A cycle: its nodes, each before the next, the last before the first.
+fn sorted<I>(
+    count: usize,
+    wanted: impl IntoIterator<Item = usize>,
+    before: impl Fn(usize) -> I,
+) -> Result<Vec<usize>, Vec<usize>>
+where
+    I: Iterator<Item = usize>,
+{
+    let mut order = Vec::new();
+    let mut states = vec![State::Unseen; count];
+    for start in wanted {
+        if states[start] == State::Done {
+            continue;
+        }
+        // Depth first, on a stack of our own: a generated family may be deeper than the thread's stack.
+        states[start] = State::Open;
+        let mut path = vec![(start, before(start))];
+        while let Some((node, rest)) = path.last_mut() {
+            let Some(next) = rest.next() else {
+                states[*node] = State::Done;
+                order.push(*node);
+                path.pop();
+                continue;
+            };
+            match states[next] {
+                State::Done => {}
+                State::Open => {
+                    return Err(path.iter().map(|(node, _)| *node).skip_while(|node| *node != next).collect());
+                }
+                State::Unseen => {
+                    states[next] = State::Open;
+                    path.push((next, before(next)));
+                }
+            }
+        }
+    }
+    Ok(order)
 }
 
 impl Image {
@@ -28,60 +71,79 @@ impl Project {
     /// # Errors
     /// A cycle, with its path.
     pub fn with_bases(&self, wanted: &[ImageName]) -> Result<Vec<&Image>, Fault> {
-        let mut order = Vec::new();
-        let mut seen = vec![Seen::Not; self.images.len()];
-        for name in wanted {
-            self.visit(self.position(name)?, &mut seen, &mut order)?;
-        }
-        Ok(order)
+        let wanted = wanted.iter().map(|name| self.position(name)).collect::<Result<Vec<_>, _>>()?;
+        let order = self.positions_with_bases(wanted)?;
+        Ok(order.into_iter().map(|position| &self.images[position]).collect())
     }
 
-    /// Depth first, on a stack of our own: a generated family may be deeper than the thread's stack.
-    fn visit<'a>(&'a self, start: usize, seen: &mut [Seen], order: &mut Vec<&'a Image>) -> Result<(), Fault> {
-        if seen[start] == Seen::Whole {
-            return Ok(());
-        }
-        seen[start] = Seen::Begun;
-        let mut path = vec![(start, self.images[start].family_bases())];
-        while let Some((image, bases)) = path.last_mut() {
-            let Some(base) = bases.next() else {
-                seen[*image] = Seen::Whole;
-                order.push(&self.images[*image]);
-                path.pop();
-                continue;
-            };
-            let base = self.position(base)?;
-            match seen[base] {
-                Seen::Whole => {}
-                Seen::Begun => {
-                    let images = path.iter().map(|(image, _)| *image).skip_while(|image| *image != base);
-                    let cycle: Vec<&str> = images.map(|image| self.images[image].name.as_str()).collect();
-                    return Err(Fault::project(format!(
-                        "{}: base images go round in a circle: {} → {}",
-                        self.file(),
-                        cycle.join(" → "),
-                        self.images[base].name
-                    ))
-                    .help("change one of these images' build arguments so that the circle opens"));
-                }
-                Seen::Not => {
-                    seen[base] = Seen::Begun;
-                    path.push((base, self.images[base].family_bases()));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// `wanted` and everything that stands on them, bases first.
+    /// `wanted` and everything that is built on them, bases first.
     pub fn with_dependents(&self, wanted: &[ImageName]) -> Result<Vec<ImageName>, Fault> {
-        let all: Vec<ImageName> = self.images.iter().map(|image| image.name.clone()).collect();
-        let mut chosen: Vec<ImageName> = Vec::new();
-        for image in self.with_bases(&all)? {
-            if wanted.contains(&image.name) || image.family_bases().any(|base| chosen.contains(base)) {
-                chosen.push(image.name.clone());
-            }
+        let mut chosen = vec![false; self.images.len()];
+        for name in wanted {
+            chosen[self.position(name)?] = true;
         }
-        Ok(chosen)
+        let mut order = self.positions_with_bases(0..self.images.len())?;
+        order.retain(|position| {
+            chosen[*position] |= self.base_positions(*position).any(|base| chosen[base]);
+            chosen[*position]
+        });
+        Ok(order.into_iter().map(|position| self.images[position].name.clone()).collect())
+    }
+
+    /// All images, each after the one that `coupled_to` names for it: what versions are kept to comes before what keeps
+    /// to them, whether or not it is a base. Otherwise bases first, then the order of the compose file.
+    ///
+    /// # Errors
+    /// A cycle, with its path.
+    pub fn coupling_order<'a>(
+        &'a self,
+        coupled_to: impl Fn(&Image) -> Option<&'a Image>,
+    ) -> Result<Vec<&'a Image>, Fault> {
+        let bases_first = self.positions_with_bases(0..self.images.len())?;
+        let before = |position: usize| {
+            coupled_to(&self.images[position]).and_then(|image| self.position(&image.name).ok()).into_iter()
+        };
+        let order = sorted(self.images.len(), bases_first, before).map_err(|cycle| {
+            Fault::project(format!("coupled-to goes round in a circle: {}", self.path_of(&cycle)))
+                .help("change [tool.core-images] coupled-to in one of their pyproject.toml")
+        })?;
+        Ok(order.into_iter().map(|position| &self.images[position]).collect())
+    }
+
+    fn positions_with_bases(&self, wanted: impl IntoIterator<Item = usize>) -> Result<Vec<usize>, Fault> {
+        sorted(self.images.len(), wanted, |position| self.base_positions(position)).map_err(|cycle| {
+            Fault::project(format!("{}: base images go round in a circle: {}", self.file(), self.path_of(&cycle)))
+                .help("change one of these images' build arguments so that the circle opens")
+        })
+    }
+
+    fn base_positions(&self, position: usize) -> impl Iterator<Item = usize> {
+        self.images[position].family_bases().filter_map(|base| self.position(base).ok())
+    }
+
+    /// A cycle as people read it: `a → b → a`.
+    fn path_of(&self, cycle: &[usize]) -> String {
+        let names = cycle.iter().chain(cycle.first()).map(|position| self.images[*position].name.as_str());
+        names.collect::<Vec<_>>().join(" → ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_first_is_first_and_each_node_comes_once() {
+        // 0 needs 1 and 2, both need 3; 4 is not asked for.
+        let before = [vec![1, 2], vec![3], vec![3], vec![], vec![3]];
+        assert_eq!(sorted(5, [0], |node| before[node].iter().copied()), Ok(vec![3, 1, 2, 0]));
+        assert_eq!(sorted(5, [2, 0, 2], |node| before[node].iter().copied()), Ok(vec![3, 2, 1, 0]));
+    }
+
+    #[test]
+    fn a_cycle_is_told_without_the_way_to_it() {
+        let before = [vec![1], vec![2], vec![1]];
+        assert_eq!(sorted(3, [0], |node| before[node].iter().copied()), Err(vec![1, 2]));
+        assert_eq!(sorted(1, [0], |_| std::iter::once(0)), Err(vec![0]));
     }
 }

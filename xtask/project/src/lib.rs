@@ -10,7 +10,9 @@ mod graph;
 mod image;
 mod interpolate;
 pub mod lockfile;
+pub mod package;
 mod parallel;
+pub mod pin;
 pub mod pyproject;
 pub mod python;
 pub mod vars;
@@ -21,6 +23,7 @@ use dockerfile::Dockerfile;
 use error::{Cause, Fault};
 use files::{Entry, Files, Wanted};
 pub use image::{ImageName, ImageRef};
+pub use package::PackageName;
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     fmt, fs, io,

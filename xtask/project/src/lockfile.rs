@@ -1,6 +1,6 @@
 //! poetry.lock, as far as versions are concerned.
 
-use crate::error::Fault;
+use crate::{error::Fault, package::PackageName, pin::GROUP};
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
@@ -20,8 +20,7 @@ pub struct Lockfile {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Package {
-    /// Normalised, as poetry writes it: PEP 503.
-    pub name: String,
+    pub name: PackageName,
     pub version: String,
     pub groups: Vec<String>,
     /// When it is installed at all; by group where they differ.
@@ -33,12 +32,12 @@ pub struct Package {
 impl Package {
     /// Is it in the image? What the base has is, through the group of its pins.
     pub(crate) fn is_installed(&self) -> bool {
-        self.groups.iter().any(|group| group == "main" || group == super::coupling::GROUP)
+        self.groups.iter().any(|group| group == "main" || group == GROUP)
     }
 
     /// The marker under which it is installed, where it isn't always.
     pub(crate) fn marker(&self) -> Option<String> {
-        let groups = self.groups.iter().filter(|group| *group == "main" || *group == super::coupling::GROUP);
+        let groups = self.groups.iter().filter(|group| *group == "main" || *group == GROUP);
         // Without a marker in one of the groups it is always there.
         let markers: Option<BTreeSet<&String>> = groups.map(|group| self.markers.get(group)).collect();
         let markers: Vec<String> = markers?.into_iter().cloned().collect();
@@ -92,8 +91,8 @@ impl Lockfile {
     }
 
     /// What is installed: each package with its version, or versions where markers tell them apart.
-    pub fn installed(&self) -> BTreeMap<&str, BTreeSet<&str>> {
-        let mut found: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    pub fn installed(&self) -> BTreeMap<&PackageName, BTreeSet<&str>> {
+        let mut found: BTreeMap<&PackageName, BTreeSet<&str>> = BTreeMap::new();
         for package in self.packages.iter().filter(|package| package.is_installed()) {
             found.entry(&package.name).or_default().insert(&package.version);
         }
@@ -117,7 +116,7 @@ fn package(text: &str, table: &Table) -> Option<Package> {
         },
     };
     let line = table.span().map_or(1, |span| line_at(text, span.start));
-    Some(Package { name: string("name")?, version: string("version")?, groups, markers, line })
+    Some(Package { name: string("name")?.as_str().into(), version: string("version")?, groups, markers, line })
 }
 
 /// The line of a byte offset, from 1.
@@ -128,7 +127,7 @@ pub(crate) fn line_at(text: &str, offset: usize) -> usize {
 /// A package that isn't the same in two locks: its versions before and after, empty where it wasn't or isn't there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Move {
-    pub package: String,
+    pub package: PackageName,
     pub before: Option<String>,
     pub after: Option<String>,
 }
@@ -136,13 +135,13 @@ pub struct Move {
 /// What changed from `before` to `after`, in the order of the names.
 pub fn moves(before: &Lockfile, after: &Lockfile) -> Vec<Move> {
     let (before, after) = (before.installed(), after.installed());
-    let names: BTreeSet<&str> = before.keys().chain(after.keys()).copied().collect();
+    let names: BTreeSet<&PackageName> = before.keys().chain(after.keys()).copied().collect();
     let join = |versions: Option<&BTreeSet<&str>>| {
         versions.map(|versions| versions.iter().copied().collect::<Vec<_>>().join(", "))
     };
     let moved = names.into_iter().filter(|name| before.get(name) != after.get(name));
     moved
-        .map(|name| Move { package: name.to_owned(), before: join(before.get(name)), after: join(after.get(name)) })
+        .map(|name| Move { package: name.clone(), before: join(before.get(name)), after: join(after.get(name)) })
         .collect()
 }
 
@@ -167,7 +166,7 @@ mod tests {
         let markers: Vec<_> = lock.packages.iter().map(Package::marker).collect();
         // b is always there in `coupled`; c is not in the image.
         assert_eq!(markers, [Some("os_name == 'nt'".to_owned()), None, None]);
-        assert_eq!(lock.installed().into_keys().collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(lock.installed().into_keys().map(PackageName::as_str).collect::<Vec<_>>(), ["a", "b"]);
         assert_eq!(lock.packages.iter().map(|p| p.line).collect::<Vec<_>>(), [1, 7, 13]);
     }
 

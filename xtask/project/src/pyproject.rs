@@ -1,10 +1,11 @@
 //! An image's pyproject.toml: what is read of it, and the one group that is written.
 
-use super::{
-    coupling::{GROUP, Pin, Pins, normalised},
+use crate::{
+    error::Fault,
     lockfile::line_at,
+    package::PackageName,
+    pin::{GROUP, Pin, Pins},
 };
-use crate::error::Fault;
 use std::{collections::BTreeMap, path::Path};
 use toml_edit::{DocumentMut, InlineTable, Item, Table, TableLike, Value};
 
@@ -51,12 +52,12 @@ impl Pyproject {
     }
 
     /// The packages that it asks for itself: their names, and whether at one version alone.
-    pub fn dependencies(&self) -> Vec<(String, bool)> {
+    pub fn dependencies(&self) -> Vec<(PackageName, bool)> {
         let item = ["project", "dependencies"].iter().try_fold(self.document.as_item(), |item, key| item.get(key));
         let requirements = item.and_then(Item::as_array).into_iter().flatten().filter_map(Value::as_str);
         let dependency = |text: &str| {
             let name = text.split(|c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c))).next()?;
-            Some((normalised(name), text.contains("==")))
+            Some((PackageName::from(name), text.contains("==")))
         };
         requirements.filter_map(dependency).collect()
     }
@@ -70,12 +71,12 @@ impl Pyproject {
     ///
     /// # Errors
     /// One without a reason.
-    pub fn exceptions(&self) -> Result<BTreeMap<String, String>, Fault> {
+    pub fn exceptions(&self) -> Result<BTreeMap<PackageName, String>, Fault> {
         let table = self.table(&["tool", OURS, "exceptions"]);
         let entries = table.into_iter().flat_map(TableLike::iter);
         entries
             .map(|(name, reason)| match reason.as_str().map(str::trim) {
-                Some(reason) if !reason.is_empty() => Ok((normalised(name), reason.to_owned())),
+                Some(reason) if !reason.is_empty() => Ok((name.into(), reason.to_owned())),
                 _ => Err(Fault::project(format!(
                     "reading {}:{}: the exception {name} has no reason",
                     self.path,
@@ -87,9 +88,9 @@ impl Pyproject {
     }
 
     /// The line of an exception's key, quoted or not.
-    pub(crate) fn line_of_key(&self, key: &str) -> usize {
-        let key_of = |line: &str| line.split_once('=').map(|(key, _)| normalised(key.trim().trim_matches(['"', '\''])));
-        self.text.lines().position(|line| key_of(line).as_deref() == Some(key)).map_or(1, |index| index + 1)
+    pub(crate) fn line_of_key(&self, key: &PackageName) -> usize {
+        let key_of = |line: &str| line.split_once('=').map(|(key, _)| key.trim().trim_matches(['"', '\'']).into());
+        self.text.lines().position(|line| key_of(line).as_ref() == Some(key)).map_or(1, |index| index + 1)
     }
 
     /// The first line that begins with `start`, from 1; the first of all where none does.
@@ -112,7 +113,7 @@ impl Pyproject {
         let pins = entries.map(|(name, value)| {
             let several = value.as_array().into_iter().flatten().filter_map(|value| pin(&Item::Value(value.clone())));
             let pins: Vec<Pin> = pin(value).into_iter().chain(several).collect();
-            (normalised(name), pins)
+            (name.into(), pins)
         });
         pins.collect()
     }
@@ -149,7 +150,7 @@ impl Pyproject {
         let dependencies = dependencies.as_table_mut().ok_or_else(|| wrong("dependencies"))?;
         dependencies.clear();
         for (name, pins) in pins {
-            dependencies.insert(name, Item::Value(written(pins)));
+            dependencies.insert(name.as_str(), Item::Value(written(pins)));
         }
         let text = document.to_string();
         // toml_edit writes every line ending in the one way.
@@ -289,7 +290,7 @@ mod tests {
     #[test]
     fn pins_are_written_once_and_the_rest_stays() {
         let pins: Pins =
-            [("a".to_owned(), pin("1!2.0+cpu", None)), ("b".to_owned(), pin("1", Some("os_name == \"nt\"")))].into();
+            [("a".into(), pin("1!2.0+cpu", None)), ("b".into(), pin("1", Some("os_name == \"nt\"")))].into();
         let once = pyproject(PLAIN).with_pins(&pins).unwrap();
         assert!(once.starts_with(PLAIN), "{once}");
         assert!(once.contains("# What the base has installed"));
@@ -311,7 +312,7 @@ mod tests {
             Pin { version: "1".to_owned(), markers: Some("python_version < '3.12'".to_owned()) },
             Pin { version: "2".to_owned(), markers: Some("python_version >= '3.12'".to_owned()) },
         ];
-        let pins: Pins = [("n".to_owned(), two)].into();
+        let pins: Pins = [("n".into(), two)].into();
         let text = pyproject(PLAIN).with_pins(&pins).unwrap();
         assert_eq!(pyproject(&text).pins(), pins);
     }
@@ -319,7 +320,7 @@ mod tests {
     #[test]
     fn exceptions_have_reasons() {
         let good = pyproject("[tool.core-images.exceptions]\nFoo_Bar = 'frozen'\n").exceptions().unwrap();
-        assert_eq!(good, [("foo-bar".to_owned(), "frozen".to_owned())].into());
+        assert_eq!(good, [("foo-bar".into(), "frozen".to_owned())].into());
         let bad = pyproject("[tool.core-images.exceptions]\nnumpy = ''\n").exceptions().unwrap_err();
         assert!(bad.what.contains("pyproject.toml:2: the exception numpy has no reason"), "{bad}");
     }
@@ -357,7 +358,7 @@ mod tests {
                     let marker = markers.get(next(4)).copied();
                     pin(versions[next(versions.len())], marker)
                 };
-                (0..=next(4)).map(|_| (names[next(names.len())].to_owned(), pin(&mut next))).collect()
+                (0..=next(4)).map(|_| (names[next(names.len())].into(), pin(&mut next))).collect()
             };
             let (first, second) = (some(), some());
             let once = pyproject(&rest).with_pins(&first).unwrap();

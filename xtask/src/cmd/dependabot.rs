@@ -1,7 +1,7 @@
 //! Dependabot's configuration, from the compose files and the folders that hold what it can move.
 
 use super::Context;
-use project::{Project, family, files::Files};
+use project::{PackageName, Project, family, files::Files};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
@@ -56,9 +56,10 @@ pub fn generate(context: &Context, project: &Project) -> String {
 
 /// The coupled pins, which are direct dependencies to Dependabot, but for those that some image asks for; and what an
 /// image asks for at one version alone.
-fn not_to_move(project: &Project) -> BTreeSet<String> {
+fn not_to_move(project: &Project) -> BTreeSet<PackageName> {
     let (members, _) = family::members(project, &Files::read(&project.root, &family::wanted(project)));
-    let asked: BTreeMap<String, bool> = members.iter().flat_map(|member| member.pyproject.dependencies()).collect();
+    let asked: BTreeMap<PackageName, bool> =
+        members.iter().flat_map(|member| member.pyproject.dependencies()).collect();
     let pins = members.iter().flat_map(|member| member.pyproject.pins().into_keys());
     let following = pins.filter(|name| !asked.contains_key(name));
     let exact = asked.iter().filter(|(_, exact)| **exact).map(|(name, _)| name.clone());

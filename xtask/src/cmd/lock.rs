@@ -14,9 +14,11 @@ use crate::{
 use anyhow::{Context as _, Result};
 use project::{
     Image, ImageName, Origin, Project,
-    coupling::{Pins, normalised, pins_of},
+    coupling::pins_of,
     error::{Cause, Fault},
     lockfile::Lockfile,
+    package::PackageName,
+    pin::Pins,
     pyproject::Pyproject,
     python,
 };
@@ -174,9 +176,9 @@ fn task(flags: &flags::Lock, named: bool, pyproject: &Pyproject, lock: Option<&L
         Some(packages) if packages.is_empty() => Task::Regenerate,
         Some(packages) if named => {
             let (pins, installed) = (pyproject.pins(), lock.map(Lockfile::installed).unwrap_or_default());
-            let packages = packages.iter().map(|package| normalised(package));
-            let own = packages.filter(|p| !pins.contains_key(p) && installed.contains_key(p.as_str()));
-            let own: Vec<String> = own.collect();
+            let packages = packages.iter().map(|package| PackageName::from(package.as_str()));
+            let own = packages.filter(|package| !pins.contains_key(package) && installed.contains_key(package));
+            let own: Vec<String> = own.map(|package| package.to_string()).collect();
             if own.is_empty() { Task::Lock } else { Task::Update(own) }
         }
         _ => Task::Lock,
@@ -193,10 +195,8 @@ fn lock_on_disk(context: &Context, image: &Image) -> Option<Lockfile> {
 fn images<'a>(context: &Context, project: &'a Project, flags: &flags::Lock) -> Result<Vec<Locked<'a>>> {
     let named = flags.images.of(project)?;
     let mut chosen = Vec::new();
-    let all: Vec<ImageName> = project.family().map(|image| image.name.clone()).collect();
-    // A base is coupled to before what keeps to it, whether or not it is built from it.
-    let mut waiting: Vec<Locked> = Vec::new();
-    for image in project.with_bases(&all)?.into_iter().filter(|image| !image.helper) {
+    let mut read: HashMap<&ImageName, Locked> = HashMap::new();
+    for image in project.family() {
         let path = image.folder.join(PYPROJECT);
         let text = match fs::read_to_string(context.root.join(&path)) {
             Ok(text) => text,
@@ -211,26 +211,13 @@ fn images<'a>(context: &Context, project: &'a Project, flags: &flags::Lock) -> R
         let pyproject = Pyproject::parse(&path, &text)?;
         let base = project.coupled_to(image, &pyproject)?;
         let task = task(flags, named.contains(&image.name), &pyproject, lock_on_disk(context, image).as_ref());
-        waiting.push(Locked { image, pyproject, base, task });
+        read.insert(&image.name, Locked { image, pyproject, base, task });
     }
-    let mut placed: BTreeSet<ImageName> = BTreeSet::new();
+    let order = project.coupling_order(|image| read.get(&image.name)?.base)?;
     let mut wanted: BTreeSet<ImageName> = BTreeSet::new();
-    while !waiting.is_empty() {
-        let ready = |locked: &Locked| locked.base.is_none_or(|base| placed.contains(&base.name));
-        let Some(at) = waiting.iter().position(ready).or_else(|| {
-            waiting.iter().position(|w| {
-                // Its base has no pyproject.toml of its own: nothing to wait for.
-                w.base.is_none_or(|base| !waiting.iter().any(|other| other.image.name == base.name))
-            })
-        }) else {
-            let names: Vec<&str> = waiting.iter().map(|locked| locked.image.name.as_str()).collect();
-            return Err(Fault::project(format!("coupled-to goes round in a circle among {}", names.join(", ")))
-                .help("change [tool.core-images] coupled-to in one of their pyproject.toml")
-                .into());
-        };
-        let locked = waiting.remove(at);
+    for image in order {
+        let Some(locked) = read.remove(&image.name) else { continue };
         let name = &locked.image.name;
-        placed.insert(name.clone());
         let follows = flags.with_dependents
             && !locked.pyproject.is_apart()?
             && locked.base.is_some_and(|base| wanted.contains(&base.name));
@@ -246,8 +233,8 @@ fn images<'a>(context: &Context, project: &'a Project, flags: &flags::Lock) -> R
 /// A package to update must be in one of the images; a typo would go unnoticed.
 fn known(flags: &flags::Lock, images: &[Locked], lock: impl Fn(&Image) -> Option<Lockfile>) -> Result<(), Fault> {
     let locks: Vec<Lockfile> = images.iter().filter_map(|locked| lock(locked.image)).collect();
-    for package in flags.update.iter().flatten().map(|package| normalised(package)) {
-        if !locks.iter().any(|lock| lock.installed().contains_key(package.as_str())) {
+    for package in flags.update.iter().flatten().map(|package| PackageName::from(package.as_str())) {
+        if !locks.iter().any(|lock| lock.installed().contains_key(&package)) {
             let names: Vec<&str> = images.iter().map(|locked| locked.image.name.as_str()).collect();
             return Err(Fault::usage(format!("lock --update={package}: no such package in {}", names.join(", ")))
                 .help("`cargo xtask report` shows which package is where"));
@@ -382,7 +369,7 @@ fn explained(context: &Context, step: &Step, fault: &Fault, images: &[Locked]) -
         return plain();
     }
     let packages: Vec<String> = held.iter().map(|(package, version)| format!("{package} {version}")).collect();
-    let first = held.keys().next().cloned().unwrap_or_default();
+    let first = held.keys().next().map_or("", PackageName::as_str);
     Fault {
         what: format!("lock {name}: {} has {}, and that doesn't fit: {reason}", base.name, packages.join(", ")),
         help: Some(format!(
@@ -396,12 +383,12 @@ fn explained(context: &Context, step: &Step, fault: &Fault, images: &[Locked]) -
 }
 
 /// The pinned packages that a resolver's explanation speaks of as pinned, with their versions.
-fn held_in(reason: &str, pins: &Pins, image: &ImageName) -> BTreeMap<String, String> {
-    let project = normalised(image.as_str());
+fn held_in(reason: &str, pins: &Pins, image: &ImageName) -> BTreeMap<PackageName, String> {
+    let project = PackageName::from(image.as_str());
     let words: Vec<&str> = reason.split_whitespace().collect();
     let held = words.windows(2).filter_map(|pair| {
         let (package, version) =
-            (normalised(pair[0]), pair[1].trim_matches(['(', ')', ',', '.']).trim_start_matches('='));
+            (PackageName::from(pair[0]), pair[1].trim_matches(['(', ')', ',', '.']).trim_start_matches('='));
         let pinned = pins.get(&package)?.iter().any(|pin| pin.version == version);
         (pinned && package != project).then(|| (package, version.to_owned()))
     });

@@ -25,8 +25,7 @@ impl Changes {
     /// Text goes to people; what was asked for by a flag is data.
     pub fn print(&self, context: &Context, markdown: bool) -> Result<()> {
         if context.globals.json {
-            let moved =
-                |Move { package, before, after }: &Move| json!({"package": package, "before": before, "after": after});
+            let moved = |Move { package, before, after }: &Move| json!({"package": package.as_str(), "before": before, "after": after});
             let entry = |(image, moves): &(ImageName, Vec<Move>)| json!({"image": image.as_str(), "moves": moves.iter().map(moved).collect::<Vec<_>>()});
             let entries: Vec<_> = self.0.iter().map(entry).collect();
             data_line!("{}", serde_json::to_string_pretty(&entries).context("writing the changes as JSON")?);
@@ -60,7 +59,7 @@ fn told(moves: &[Move]) -> String {
         (Some(before), Some(after)) => format!("{} {before} → {after}", moved.package),
         (None, Some(after)) => format!("{} {after} (new)", moved.package),
         (Some(before), None) => format!("{} {before} (gone)", moved.package),
-        (None, None) => moved.package.clone(),
+        (None, None) => moved.package.to_string(),
     };
     moves.iter().map(one).collect::<Vec<_>>().join(", ")
 }
@@ -72,7 +71,7 @@ mod tests {
     #[test]
     fn told_and_tabled() {
         let moved = |package: &str, before: Option<&str>, after: Option<&str>| Move {
-            package: package.to_owned(),
+            package: package.into(),
             before: before.map(str::to_owned),
             after: after.map(str::to_owned),
         };

@@ -58,7 +58,7 @@ fn versions(member: &Member) -> String {
     let mut out = "| package | version |\n|---|---|\n".to_owned();
     let locked = member.lock.installed();
     for (name, _) in member.pyproject.dependencies() {
-        if let Some(versions) = locked.get(name.as_str()) {
+        if let Some(versions) = locked.get(&name) {
             let versions: Vec<&str> = versions.iter().copied().collect();
             let _ = writeln!(out, "| {name} | {} |", versions.join(", "));
         }

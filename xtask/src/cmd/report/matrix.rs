@@ -1,7 +1,10 @@
 //! The family's packages: what each image has, and how that stands to the others.
 
 use super::html::tag;
-use project::family::{self, Member, PYTHON};
+use project::{
+    PackageName,
+    family::{self, Member, PYTHON},
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How a package's version in an image stands to the family's.
@@ -54,7 +57,7 @@ pub fn matrix(members: &[Member]) -> Vec<Row> {
     let standards = family::standards(members);
     let versions: Vec<_> = members.iter().map(Member::versions).collect();
     let pins: Vec<_> = members.iter().map(|member| member.pyproject.pins()).collect();
-    let names: BTreeSet<&str> = versions.iter().flat_map(BTreeMap::keys).copied().collect();
+    let names: BTreeSet<&PackageName> = versions.iter().flat_map(BTreeMap::keys).copied().collect();
     let join = |versions: &BTreeSet<&str>| versions.iter().copied().collect::<Vec<_>>().join(", ");
     let rows = names.into_iter().map(|package| {
         let cell = |(index, member): (usize, &Member)| {
@@ -68,7 +71,7 @@ pub fn matrix(members: &[Member]) -> Vec<Row> {
             };
             Some(Cell { version: join(own), mark })
         };
-        Row { package: package.to_owned(), cells: members.iter().enumerate().map(cell).collect() }
+        Row { package: package.to_string(), cells: members.iter().enumerate().map(cell).collect() }
     });
     std::iter::once(pythons(members)).chain(rows).collect()
 }
@@ -122,7 +125,7 @@ mod tests {
             ),
             ("c", [None, cell("3", Mark::Own), None]),
         ];
-        let expected = expected.map(|(package, cells)| Row { package: package.to_owned(), cells: cells.to_vec() });
+        let expected = expected.map(|(package, cells)| Row { package: package.to_string(), cells: cells.to_vec() });
         assert_eq!(rows, expected);
     }
 }

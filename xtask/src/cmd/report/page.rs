@@ -289,7 +289,7 @@ impl<'a> Page<'a> {
         };
         lines.push(("packages", format!("{base}{} its own", own.len())));
         for (package, reason) in &member.exceptions {
-            let package = if package == "*" { "every package that differs" } else { package };
+            let package = if package.as_str() == "*" { "every package that differs" } else { package.as_str() };
             lines.push(("exception", format!("<code>{}</code>: {}", escape(package), escape(reason))));
         }
         let own: Vec<String> = own
