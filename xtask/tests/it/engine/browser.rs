@@ -3,10 +3,7 @@
 //! A script that measures is put into a copy of the page; the page itself has none. Pictures of both pages are left in
 //! `target/tmp/browser`, to be looked at.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
-mod support;
-
+use crate::support::{Image, PYTHON_BASE, REGISTRY, Reply, Repo};
 use serde_json::{Value, json};
 use std::{
     fmt::Write as _,
@@ -14,7 +11,6 @@ use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
-use support::{Image, PYTHON_BASE, REGISTRY, Reply, Repo};
 use xshell::Shell;
 
 const PHONE: u32 = 390;

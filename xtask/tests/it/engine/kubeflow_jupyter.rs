@@ -3,8 +3,6 @@
 //!
 //! Needs the engine, chromium and its driver; the tests share one build.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use serde_json::{Value, json};
 use std::{
     env, fs,

@@ -3,8 +3,6 @@
 //!
 //! Needs the engine.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::{
     io::{Read as _, Write as _},
     net::TcpStream,

@@ -1,9 +1,7 @@
 //! The whole family as it was built: what every image promises, whatever its name.
 //!
 //! Needs the engine, and all images built for production at the tag that `IMAGE_TAG` names, as `cargo xtask ci` has them:
-//! ENVIRONMENT=ci IMAGE_TAG=ci cargo xtask build --all && IMAGE_TAG=ci cargo test --test family -- --ignored
-
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+//! ENVIRONMENT=ci IMAGE_TAG=ci cargo xtask build --all && IMAGE_TAG=ci cargo test --test it engine::family -- --ignored
 
 use serde_json::Value;
 use std::{

@@ -1,0 +1,188 @@
+//! `build`: order, bases, helpers, and what a failure stops.
+
+use crate::support::{Call, Image, PREFLIGHT, REGISTRY, Reply, Repo, calls, ci, dev, effects, labelled, stage_of};
+
+#[test]
+fn build_makes_the_missing_bases_first() {
+    let repo = Repo::new();
+    let ran = repo.run(&["build", "fastapi-serve"]).succeeds();
+    let expected = [
+        dev("build build-tools"),
+        stage_of("python-base:latest"),
+        dev("build python-base"),
+        dev("build fastapi-serve"),
+    ];
+    assert_eq!(calls(&repo), expected);
+    assert_eq!(ran.stdout, "");
+    let echoed = [
+        expected[0].clone(),
+        labelled("debian:trixie-slim", &expected[2]),
+        labelled(&format!("{REGISTRY}/python-base:latest"), &expected[3]),
+    ];
+    assert_eq!(ran.echoed(), echoed);
+}
+
+#[test]
+fn build_asks_for_the_tools_once_and_before_any_work() {
+    let repo = Repo::new();
+    repo.run(&["build", "fastapi-serve"]).succeeds();
+    let mut first: Vec<String> = repo.all_calls()[..2].iter().map(Call::line).collect();
+    first.sort();
+    assert_eq!(first, PREFLIGHT);
+    assert_eq!(repo.all_calls().len(), 2 + repo.calls().len());
+}
+
+#[test]
+fn build_leaves_a_base_that_is_there_at_the_same_stage() {
+    for (environment, label, rebuilt) in [
+        ("dev", &[("core-images.stage", "development")][..], false),
+        ("ci", &[][..], false),
+        ("dev", &[][..], true),
+        ("ci", &[("core-images.stage", "development")][..], true),
+    ] {
+        let repo = Repo::new();
+        repo.engine_has("python-base", "sha256:1", label);
+        repo.run(&["build", "--environment", environment, "fastapi-serve"]).succeeds();
+        let built = repo.calls().iter().any(|call| call.ends_with("build python-base"));
+        assert_eq!(built, rebuilt, "{environment} with {label:?}: {:#?}", repo.calls());
+        assert_eq!(
+            calls(&repo).last().unwrap(),
+            &if environment == "ci" { ci("build fastapi-serve") } else { dev("build fastapi-serve") }
+        );
+    }
+}
+
+#[test]
+fn build_makes_a_named_image_anew_and_a_helper_always() {
+    let repo = Repo::new();
+    repo.engine_has("python-base", "sha256:1", &[("core-images.stage", "development")]);
+    repo.run(&["build", "python-base"]).succeeds();
+    assert_eq!(effects(&repo), [dev("build build-tools"), dev("build python-base")]);
+}
+
+#[test]
+fn build_says_where_an_image_comes_from() {
+    let repo = Repo::new();
+    repo.install("git");
+    repo.on("git describe *", Reply::prints("abc-dirty"));
+    repo.on("git log *", Reply::prints("2026-11-22T20:00:00+00:00"));
+    repo.on("docker image inspect --format {{if .RepoDigests}}* debian:trixie-slim", Reply::prints("sha256:1"));
+    let built =
+        |repo: &Repo| repo.all_calls().into_iter().rfind(|call| call.line() == dev("build python-base")).unwrap();
+    repo.run(&["build", "python-base"]).succeeds();
+    for (name, value) in [
+        ("OCI_REVISION", "abc-dirty"),
+        ("OCI_CREATED", "2026-11-22T20:00:00+00:00"),
+        ("OCI_BASE_NAME", "debian:trixie-slim"),
+        ("OCI_BASE_DIGEST", "sha256:1"),
+        // There is no sh on this PATH, as there may be no git: nothing is said then.
+        ("OCI_SOURCE", ""),
+    ] {
+        assert_eq!(built(&repo).var(name), Some(value), "{name}");
+    }
+    repo.xtask(&["build", "python-base"]).env("OCI_REVISION", "mine").run().succeeds();
+    assert_eq!(built(&repo).var("OCI_REVISION"), Some("mine"));
+}
+
+#[test]
+fn build_takes_another_base_version_as_it_is() {
+    let repo = Repo::new();
+    repo.run(&["build", "--base-image-tag", "1.4", "fastapi-serve"]).succeeds();
+    assert_eq!(calls(&repo), [dev("build build-tools"), dev("build fastapi-serve")]);
+    assert_eq!(repo.all_calls().last().unwrap().var("BASE_IMAGE_TAG"), Some("1.4"));
+}
+
+#[test]
+fn build_without_cache() {
+    for args in [&["build", "fastapi-serve", "--use-docker-cache", "false"][..], &["build", "fastapi-serve"]] {
+        let repo = Repo::new();
+        repo.xtask(args).env("USE_DOCKER_CACHE", if args.len() > 2 { "true" } else { "0" }).run().succeeds();
+        let builds: Vec<String> = repo.calls().into_iter().filter(|call| !call.contains("inspect")).collect();
+        assert_eq!(
+            builds,
+            [dev("build build-tools"), dev("build --no-cache python-base"), dev("build --no-cache fastapi-serve")]
+        );
+    }
+}
+
+#[test]
+fn several_images_globs_and_all() {
+    for (args, built) in [
+        (&["kubeflow-b", "python-base"][..], &["python-base", "kubeflow-b"][..]),
+        (&["kubeflow-*"], &["kubeflow-a", "kubeflow-b"]),
+        (&["kubeflow-?", "kubeflow-b"], &["kubeflow-a", "kubeflow-b"]),
+        (&["--all"], &["kubeflow-a", "python-base", "fastapi-serve", "kubeflow-b"]),
+        (&["python-base", "--with-dependents"], &["kubeflow-a", "python-base", "fastapi-serve"]),
+        (&["build-tools"], &["build-tools"]),
+    ] {
+        let repo = Repo::new();
+        repo.engine_has("python-base", "sha256:1", &[("core-images.stage", "development")]);
+        repo.run(&[&["build", "--jobs", "1"], args].concat()).succeeds();
+        let mut calls = effects(&repo);
+        let mut expected: Vec<String> = built.iter().map(|image| dev(&format!("build {image}"))).collect();
+        if built != ["build-tools"] {
+            expected.push(dev("build build-tools"));
+        }
+        calls.sort();
+        expected.sort();
+        assert_eq!(calls, expected, "{args:?}");
+    }
+}
+
+#[test]
+fn side_by_side_a_base_still_comes_first() {
+    let repo = Repo::new();
+    // A base that takes its time: nobody may overtake it.
+    let slow = "command -p sleep 0.2; printf '%s\\0' done 0 '' '' >>\"$home/calls\"; exit 0";
+    repo.on("docker compose * build python-base", Reply::does(slow));
+    repo.run(&["build", "--all", "--jobs", "4"]).succeeds();
+    let calls = repo.calls();
+    let at = |line: &str| calls.iter().position(|call| call == line).unwrap_or_else(|| panic!("{line} in {calls:#?}"));
+    for child in ["kubeflow-a", "fastapi-serve"] {
+        assert!(at("done") < at(&dev(&format!("build {child}"))), "{calls:#?}");
+    }
+    assert!(at(&dev("build kubeflow-b")) < at("done"), "an image of its own needn't wait: {calls:#?}");
+}
+
+#[test]
+fn what_stands_on_a_failed_base_is_not_built_but_the_others_are() {
+    for jobs in ["1", "3"] {
+        let repo = Repo::new();
+        repo.on("docker compose * build python-base", Reply::fails(17, "failed to solve: process exited with 1"));
+        let ran = repo.run(&["build", "--all", "--jobs", jobs]);
+        let ran = ran.fails(17, &["build python-base` ended with exit code 17", "failed to solve"]);
+        let mut built = effects(&repo);
+        built.sort();
+        assert_eq!(built, [dev("build build-tools"), dev("build kubeflow-b"), dev("build python-base")]);
+        for line in ["✗ build python-base failed", "· build fastapi-serve not run", "· build kubeflow-a not run"] {
+            assert!(ran.stderr.contains(line), "no {line} in {}", ran.stderr);
+        }
+        assert_eq!(ran.stdout, "");
+    }
+}
+
+#[test]
+fn a_failed_helper_stops_all_that_need_it() {
+    let repo = Repo::new();
+    repo.on("docker compose * build build-tools", Reply::fails(1, "no"));
+    repo.run(&["build", "--all"]).fails(1, &["build-tools"]);
+    assert_eq!(repo.calls(), [dev("build build-tools")]);
+}
+
+#[test]
+fn an_engine_that_goes_away_is_told_apart_from_a_failed_build() {
+    let repo = Repo::new();
+    let gone = "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?";
+    repo.on("docker compose * build *", Reply::fails(1, gone));
+    let ran = repo.run(&["build", "python-base"]).fails(69, &["the docker engine doesn't answer"]);
+    assert!(ran.help().contains("cargo xtask setup"));
+}
+
+#[test]
+fn a_circle_elsewhere_does_not_take_a_builds_result() {
+    let image = |name, base| Image { name, base, port: None, suite: true, pyproject: false };
+    let repo = Repo::with(&[image("base", None), image("x", Some("y")), image("y", Some("x"))]);
+    repo.run(&["build", "base"]).succeeds();
+    repo.on("docker compose * build base", Reply::fails(17, "no space left"));
+    repo.run(&["build", "base"]).fails(17, &["no space left"]);
+}

@@ -1,0 +1,144 @@
+//! Ctrl-C, and the signals of a CI runner.
+
+use crate::support::{Reply, Repo, dev, effects, push, ready_to_deploy, suite_reports};
+use nix::sys::signal::Signal;
+
+#[test]
+fn an_interrupt_while_the_engine_is_asked_is_no_failure_of_the_engine() {
+    let repo = ready_to_deploy();
+    for args in [["deploy", "fastapi-serve"], ["validate", "fastapi-serve"]] {
+        repo.on("docker image inspect *", Reply::blocks());
+        let running = repo.xtask(&args).start();
+        repo.wait_until_blocked();
+        running.interrupt();
+        running.finish().fails(130, &["interrupted"]);
+        assert_eq!(effects(&repo), [""; 0]);
+        repo.forget();
+    }
+}
+
+#[test]
+fn an_interrupt_reaches_a_build_once_and_ends_the_run() {
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+        let repo = Repo::new();
+        repo.on("docker compose * build python-base", Reply::blocks());
+        let running = repo.xtask(&["build", "fastapi-serve"]).start();
+        repo.wait_until_blocked();
+        match signal {
+            // As a terminal does it: to the whole process group.
+            Signal::SIGINT => running.interrupt(),
+            other => running.signal(other),
+        }
+        running.finish().fails(130, &["interrupted"]);
+        let build = dev("build python-base");
+        assert_eq!((repo.signals(), repo.wound_down()), (vec![build.clone()], vec![build.clone()]), "{signal}");
+        assert_eq!(repo.calls().last().unwrap(), &build);
+    }
+}
+
+#[test]
+fn an_interrupt_reaches_all_that_run_side_by_side() {
+    let repo = Repo::new();
+    repo.engine_has("python-base", "sha256:1", &[("core-images.stage", "development")]);
+    repo.on("docker compose * build fastapi-serve", Reply::does(": >\"$home/second\"; block"));
+    let wait = "until [ -e \"$home/second\" ]; do command -p sleep 0.02; done; block";
+    repo.on("docker compose * build kubeflow-a", Reply::does(wait));
+    let running = repo.xtask(&["build", "fastapi-serve", "kubeflow-a", "--jobs", "2"]).start();
+    repo.wait_until_all_blocked(2);
+    running.interrupt();
+    running.finish().fails(130, &["interrupted"]);
+    let mut signals = repo.signals();
+    signals.sort();
+    assert_eq!(signals, [dev("build fastapi-serve"), dev("build kubeflow-a")]);
+}
+
+#[test]
+fn an_interrupted_suite_leaves_no_container() {
+    let repo = Repo::new();
+    repo.engine_has("fastapi-serve", "sha256:2", &[]);
+    repo.on("docker compose * run *", Reply::blocks());
+    let running = repo.xtask(&["validate", "fastapi-serve"]).start();
+    let container = format!("fastapi-serve-tests-{}", running.pid());
+    repo.wait_until_blocked();
+    running.interrupt();
+    running.finish().fails(130, &["interrupted"]);
+    assert_eq!(repo.signals().len(), 1);
+    assert!(repo.calls().contains(&format!("docker rm --force --volumes {container}")), "{:#?}", repo.calls());
+    assert!(!repo.has("target/validate/passed"));
+}
+
+#[test]
+fn an_interrupted_start_leaves_no_container() {
+    let repo = Repo::new();
+    repo.on("docker compose * up *", Reply::blocks());
+    let running = repo.xtask(&["start", "fastapi-serve"]).start();
+    repo.wait_until_blocked();
+    running.interrupt();
+    running.finish().fails(130, &["interrupted"]);
+    assert_eq!(repo.signals().len(), 1);
+    assert_eq!(repo.calls().last().unwrap(), &dev("rm --stop --force --volumes fastapi-serve"));
+}
+
+#[test]
+fn an_interrupted_lock_leaves_everything_as_it_was() {
+    let repo = Repo::new();
+    repo.on("poetry lock *", Reply::blocks());
+    let before = repo.snapshot("images");
+    let running = repo.xtask(&["lock", "python-base"]).start();
+    repo.wait_until_blocked();
+    running.interrupt();
+    running.finish().fails(130, &["interrupted"]);
+    assert_eq!(repo.snapshot("images"), before);
+    assert!(!repo.has("images/python-base/.lock"));
+}
+
+#[test]
+fn an_interrupt_ends_the_wait_for_another_try() {
+    let repo = ready_to_deploy();
+    repo.on("docker compose * push *", Reply::fails(1, "received unexpected HTTP status: 503 Service Unavailable"));
+    let running = repo.xtask(&["deploy", "python-base"]).start();
+    running.wait_until_it_says("again in 1 s");
+    running.interrupt();
+    let ran = running.finish().fails(130, &["interrupted"]);
+    assert_eq!(ran.echoed(), [push("python-base")], "no push was begun after it");
+}
+
+#[test]
+fn an_interrupted_deploy_says_nothing_false_of_what_arrived() {
+    let repo = ready_to_deploy();
+    repo.on("docker compose * push fastapi-serve", Reply::blocks());
+    let running = repo.xtask(&["deploy", "python-base", "fastapi-serve"]).start();
+    repo.wait_until_blocked();
+    running.interrupt();
+    let ran = running.finish().fails(130, &["interrupted"]);
+    assert!(!ran.stderr.contains("not in the registry: python-base"), "it arrived: {}", ran.stderr);
+}
+
+#[test]
+fn an_interrupted_validation_is_that_and_nothing_else() {
+    let repo = Repo::new();
+    for (image, id) in [("python-base", "sha256:1"), ("fastapi-serve", "sha256:2")] {
+        repo.engine_has(image, id, &[]);
+        suite_reports(&repo, image, 0, 0);
+    }
+    repo.on("docker compose * run *fastapi-serve-tests", Reply::blocks());
+    let running = repo.xtask(&["validate", "python-base", "fastapi-serve", "--jobs", "1"]).start();
+    repo.wait_until_blocked();
+    running.interrupt();
+    running.finish().fails(130, &["interrupted"]);
+    assert!(!repo.has("target/validate/passed/sha256-2.json"));
+}
+
+#[test]
+fn a_second_interrupt_kills_what_does_not_stop() {
+    let repo = Repo::new();
+    // Is not impressed by a signal, and ends by itself well before the run's patience does.
+    repo.on("docker compose * build python-base", Reply::does("block 9 250"));
+    let running = repo.xtask(&["build", "python-base"]).start();
+    repo.wait_until_blocked();
+    running.interrupt();
+    repo.wait_for_signals(1);
+    running.interrupt();
+    running.finish().fails(130, &["interrupted"]);
+    assert_eq!(repo.wound_down(), [""; 0], "it was killed, it didn't end by itself");
+}

@@ -1,0 +1,101 @@
+//! What people see: echoed commands, tools' output, paths, groups on GitHub.
+
+use crate::support::{Reply, Repo, calls, effects, labelled, last_effect};
+
+#[test]
+fn echoed_lines_are_quoted_so_that_a_shell_does_the_same() {
+    let repo = Repo::new();
+    repo.edit("images/python-base/Dockerfile", "AS production", "AS it's");
+    let ran = repo.run(&["build", "python-base", "--target-build-stage", "it's"]).succeeds();
+    let echoed = ran.echoed().join("\n");
+    assert!(echoed.contains(r"TARGET_BUILD_STAGE='it'\''s' docker compose"), "{echoed}");
+    let (calls, stage) = (effects(&repo), last_effect(&repo).unwrap().env);
+    repo.forget();
+    repo.shell(&echoed).run().succeeds();
+    assert_eq!(effects(&repo), calls);
+    assert!(stage.contains("TARGET_BUILD_STAGE=") && last_effect(&repo).unwrap().env.contains("TARGET_BUILD_STAGE="));
+}
+
+#[test]
+fn what_tools_say_goes_to_standard_error() {
+    let repo = Repo::new();
+    repo.on("docker compose * build *", Reply::does("echo from-stdout; echo from-stderr >&2; exit 0"));
+    for jobs in ["1", "2"] {
+        let ran = repo.run(&["build", "--all", "--jobs", jobs]).succeeds();
+        assert_eq!(ran.stdout, "");
+        assert!(ran.stderr.contains("from-stdout") && ran.stderr.contains("from-stderr"), "{}", ran.stderr);
+        assert!(!ran.stderr.contains('\x1b'), "{}", ran.stderr);
+    }
+    let ran = repo.run(&["build", "--all", "--jobs", "2"]).succeeds();
+    assert!(ran.stderr.contains("fastapi-serve │ from-stdout"), "{}", ran.stderr);
+}
+
+#[test]
+fn github_groups_are_balanced_and_errors_annotated() {
+    for jobs in ["1", "2"] {
+        let repo = Repo::new();
+        repo.on("docker compose * build *", Reply::does("echo working"));
+        repo.on("docker compose * build fastapi-serve", Reply::fails(1, "100% broken"));
+        let ran = repo.xtask(&["build", "--all", "--jobs", jobs]).env("GITHUB_ACTIONS", "true").run();
+        let ran = ran.fails(1, &["100% broken"]);
+        let mut open = None;
+        let mut titles = Vec::new();
+        for line in ran.stderr.lines() {
+            if let Some(title) = line.strip_prefix("::group::") {
+                assert_eq!(open.replace(title), None, "a group in a group: {}", ran.stderr);
+                titles.push(title);
+            } else if line == "::endgroup::" {
+                assert!(open.take().is_some(), "an end without a beginning: {}", ran.stderr);
+            } else if line == "working" {
+                assert!(open.is_some(), "outside any group: {}", ran.stderr);
+            }
+        }
+        assert_eq!(open, None);
+        titles.sort_unstable();
+        let built = ["build-tools", "fastapi-serve", "kubeflow-a", "kubeflow-b", "python-base"];
+        assert_eq!(titles, built.map(|image| format!("build {image}")));
+        let annotation =
+            ran.stderr.lines().find(|line| line.starts_with("::error title=build fastapi-serve::")).unwrap();
+        assert!(annotation.ends_with("100%25 broken"), "{annotation}");
+    }
+}
+
+#[test]
+fn from_a_folder_below_the_root_everything_works_and_paths_fit() {
+    let repo = Repo::new();
+    repo.engine_has("fastapi-serve", "sha256:2", &[]);
+    let inside = |args: &[&str]| repo.xtask(args).within("images/fastapi-serve").run().succeeds();
+    let compose = "docker compose --file ../../docker-compose.dev.yaml --project-directory ../..";
+    let ran = inside(&["build", "kubeflow-b"]);
+    let expected = ["build-tools", "kubeflow-b"].map(|image| format!("{compose} build {image}"));
+    assert_eq!(calls(&repo), expected);
+    assert_eq!(ran.echoed(), [expected[0].clone(), labelled("debian:trixie-slim", &expected[1])]);
+
+    repo.forget();
+    inside(&["lock", "fastapi-serve"]);
+    assert!(repo.calls()[1].ends_with("--directory ../../images/fastapi-serve/.lock"), "{:?}", repo.calls());
+    assert!(!repo.has("images/fastapi-serve/.lock") && !repo.has("images/fastapi-serve/target"));
+
+    let report = "printf '<testsuite tests=\"1\">' >../../target/validate/fastapi-serve/junit.xml";
+    repo.on("docker compose * run *", Reply::does(report));
+    let ran = inside(&["validate", "fastapi-serve"]);
+    assert!(ran.stderr.contains("(../../target/validate/fastapi-serve/junit.xml)"), "{}", ran.stderr);
+    assert!(repo.has("target/validate/passed/sha256-2.json"));
+}
+
+#[test]
+fn outside_the_repository_is_an_error() {
+    let repo = Repo::new();
+    let ran = repo.xtask(&["list"]).within("..").run().fails(2, &["docker-compose.dev.yaml", "none there"]);
+    assert!(ran.help().contains("cd into"));
+}
+
+#[test]
+fn a_reader_that_has_gone_is_nobodys_fault() {
+    let repo = Repo::new();
+    for args in ["list", "build --all --dry-run", "graph"] {
+        let script = format!("{{ {} {args}; echo $? >&2; }} | true", env!("CARGO_BIN_EXE_xtask"));
+        let ran = repo.shell(&script).run().succeeds();
+        assert!(ran.stderr.trim_end().ends_with('0') && !ran.stderr.contains("panicked"), "{args}: {}", ran.stderr);
+    }
+}

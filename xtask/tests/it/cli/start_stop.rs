@@ -1,0 +1,65 @@
+//! `start` and `stop`.
+
+use crate::support::{Reply, Repo, calls, dev, effects, stage_of};
+
+#[test]
+fn start_builds_what_is_missing_and_prints_the_address() {
+    let repo = Repo::new();
+    repo.on("docker compose * port fastapi-serve 8000", Reply::prints("0.0.0.0:8000"));
+    let ran = repo.run(&["start", "fastapi-serve"]).succeeds();
+    assert_eq!(
+        calls(&repo),
+        [
+            dev("build build-tools"),
+            stage_of("python-base:latest"),
+            dev("build python-base"),
+            stage_of("fastapi-serve:latest"),
+            dev("build fastapi-serve"),
+            dev("up --detach --force-recreate --no-build --wait fastapi-serve"),
+            dev("port fastapi-serve 8000"),
+        ]
+    );
+    assert_eq!(ran.stdout, "http://127.0.0.1:8000\n");
+    assert!(ran.stderr.contains(&dev("exec fastapi-serve bash")), "{}", ran.stderr);
+    assert!(ran.stderr.contains("cargo xtask stop fastapi-serve"), "{}", ran.stderr);
+}
+
+#[test]
+fn start_builds_nothing_that_is_there() {
+    let repo = Repo::new();
+    for image in ["python-base", "fastapi-serve"] {
+        repo.engine_has(image, "sha256:1", &[("core-images.stage", "development")]);
+    }
+    repo.run(&["start", "fastapi-serve"]).succeeds();
+    let up = dev("up --detach --force-recreate --no-build --wait fastapi-serve");
+    assert_eq!(effects(&repo), [dev("build build-tools"), up, dev("port fastapi-serve 8000")]);
+}
+
+#[test]
+fn a_start_that_fails_shows_the_log_and_cleans_up() {
+    let repo = Repo::new();
+    repo.on("docker compose * up *", Reply::fails(1, "container core-images-fastapi-serve-1 is unhealthy"));
+    repo.on("docker compose * logs *", Reply::prints("ImportError: no module named demo"));
+    let ran = repo.run(&["start", "fastapi-serve"]).fails(1, &["is unhealthy"]);
+    assert!(ran.stderr.contains("ImportError: no module named demo"), "{}", ran.stderr);
+    let calls = repo.calls();
+    let logs = dev("logs --no-color --tail 50 fastapi-serve");
+    assert_eq!(calls[calls.len() - 2..], [logs, dev("rm --stop --force --volumes fastapi-serve")]);
+    assert_eq!(ran.stdout, "");
+}
+
+#[test]
+fn start_is_not_tried_after_a_failed_build() {
+    let repo = Repo::new();
+    repo.on("docker compose * build fastapi-serve", Reply::fails(3, "no"));
+    repo.run(&["start", "fastapi-serve"]).fails(3, &["build fastapi-serve"]);
+    assert_eq!(repo.calls().last().unwrap(), &dev("build fastapi-serve"));
+}
+
+#[test]
+fn stop_removes_what_it_was_told_and_nothing_else() {
+    let repo = Repo::new();
+    repo.run(&["stop", "fastapi-serve", "kubeflow-b", "--jobs", "1"]).succeeds();
+    let rm = |image| dev(&format!("rm --stop --force --volumes {image}"));
+    assert_eq!(repo.calls(), [rm("fastapi-serve"), rm("kubeflow-b")]);
+}

@@ -1,0 +1,16 @@
+//! What several tests assert.
+
+use super::{Ran, Repo};
+
+/// One clear error with this code, before any tool was called, and nothing written.
+#[track_caller]
+pub fn refuses(repo: &Repo, args: &[&str], code: i32, words: &[&str]) -> Ran {
+    let before = repo.snapshot("images");
+    let ran = repo.run(args).fails(code, words);
+    assert!(ran.stderr.lines().count() <= 3, "more than three lines: {}", ran.stderr);
+    assert!(ran.stderr.starts_with("error: "), "{}", ran.stderr);
+    assert_eq!(ran.stdout, "");
+    assert_eq!(repo.calls(), [""; 0]);
+    assert_eq!(repo.snapshot("images"), before);
+    ran
+}
