@@ -1,4 +1,5 @@
 //! The only place where processes are spawned and a plan's files are touched.
+#![expect(clippy::disallowed_methods, reason = "the one module that starts processes")]
 
 use crate::{
     interrupt::{self, Group},

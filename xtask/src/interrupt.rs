@@ -2,6 +2,7 @@
 //!
 //! Children run in process groups of their own, so that a Ctrl-C reaches each of them once (compose takes a second one
 //! for "kill everything") whether it comes from a terminal or from a CI runner that signals only us.
+#![expect(clippy::disallowed_methods, reason = "the one module that sends and handles signals")]
 
 use anyhow::{Context as _, Result};
 use nix::{

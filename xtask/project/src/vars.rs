@@ -121,6 +121,7 @@ fn unescape(body: &str) -> String {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "the tests run the real compose")]
 mod tests {
     use super::*;
 

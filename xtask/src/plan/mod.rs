@@ -268,6 +268,7 @@ impl fmt::Display for Plan {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test runs a real shell")]
 mod tests {
     use super::*;
 

@@ -1,8 +1,8 @@
 //! The tests of the binary: a folder a layer, a file a verb or a topic.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test's helper fails the test")]
+#![expect(clippy::disallowed_methods, reason = "tests start processes and send signals")]
 
 mod check;
 mod cli;
 mod engine;
-mod shape;
 mod support;
