@@ -6,7 +6,7 @@ pub mod ui;
 
 mod cmd;
 mod exec;
-pub mod flags;
+pub use verbs::flags;
 mod interrupt;
 mod junit;
 mod plan;

@@ -161,21 +161,27 @@ impl Project {
                 .help("restore it from git; both compose files belong to the repository")
         })?;
         let other = fs::read_to_string(root.join(environment.other().file())).unwrap_or_default();
-        Project::parse(root, environment, vars, &text, other)
+        Ok(Project::parse(root, environment, vars, &text, other)?)
     }
 
     /// The project of a compose file with this text; `other` is the text of the other environment's file.
     ///
     /// # Errors
     /// The file, and the line where it is known.
-    pub fn parse(root: &Path, environment: Environment, vars: Vars, text: &str, other: String) -> Result<Project> {
+    pub fn parse(
+        root: &Path,
+        environment: Environment,
+        vars: Vars,
+        text: &str,
+        other: String,
+    ) -> Result<Project, Fault> {
         check_vars(&vars)?;
         let path = root.join(environment.file());
         let file = ComposeFile::parse(&path, text, &vars)?;
         Project::new(root, environment, vars, &file, other).map_err(|(keys, fault)| {
             let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
             let at = compose::at(compose::line_of(text, &keys));
-            Fault { what: format!("reading {}{at}: {}", path.display(), fault.what), ..fault }.into()
+            Fault { what: format!("reading {}{at}: {}", path.display(), fault.what), ..fault }
         })
     }
 

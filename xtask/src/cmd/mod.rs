@@ -24,13 +24,13 @@ pub mod validate;
 
 use crate::{
     exec::Executor,
-    flags::{Globals, Images},
+    flags::Globals,
     plan::{Plan, quote},
     tools::{self, docker::Compose},
     ui::Ui,
 };
 use anyhow::{Context as _, Result};
-use project::{Environment, ImageName, Project, error::Fault, find_root, read_vars, vars::Vars};
+use project::{Environment, Project, error::Fault, find_root, read_vars, vars::Vars};
 use std::{
     collections::BTreeMap,
     env,
@@ -149,12 +149,6 @@ impl Context {
     /// A line about what is going on, for people.
     pub fn note(&self, text: &str) {
         self.ui().line(text);
-    }
-}
-
-impl Images {
-    pub fn of(&self, project: &Project) -> Result<Vec<ImageName>, Fault> {
-        project.select(&self.images, self.all)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Every flag; the doc comments are the help.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use project::{ImageName, Project, error::Fault};
 use std::{collections::BTreeMap, path::PathBuf};
 
 /// Locks, builds, validates and publishes the core-images family.
@@ -85,6 +86,16 @@ pub struct Images {
     /// Every image of the family
     #[arg(long, conflicts_with = "images")]
     pub all: bool,
+}
+
+impl Images {
+    /// The images that are meant, in the order of the compose file.
+    ///
+    /// # Errors
+    /// A name that isn't one of the family's.
+    pub fn of(&self, project: &Project) -> Result<Vec<ImageName>, Fault> {
+        project.select(&self.images, self.all)
+    }
 }
 
 #[derive(Debug, Args)]

@@ -1,0 +1,311 @@
+//! docker and docker compose.
+
+use crate::invocation::{EnvValue, Invocation, Probe, quote};
+use project::{ImageName, ImageRef};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// The label that a `development` stage bears, and everything built on one inherits.
+pub const STAGE_LABEL: &str = "core-images.stage";
+/// The label that a stand-in for an external image bears, and everything built on one inherits.
+pub const STAND_IN_LABEL: &str = "core-images.stand-in";
+/// Begins the label with a vendor's index that wheels came from, and everything built on those inherits.
+pub const INDEX_LABEL: &str = "core-images.index.";
+/// What an image was built on: the digest that a registry gave it, else its id (OCI's image specification, annotations).
+const BASE_DIGEST_LABEL: &str = "org.opencontainers.image.base.digest";
+/// What it was called then.
+const BASE_NAME_LABEL: &str = "org.opencontainers.image.base.name";
+/// Takes an index's place where it can't be reached.
+pub const STAND_IN: &str = "stand-in";
+
+/// What is, or is built on, a stand-in, by an image's labels: for which external images, or vendors' indexes.
+pub fn stand_ins(labels: &BTreeMap<String, String>) -> Vec<&str> {
+    let image = labels.get(STAND_IN_LABEL).filter(|image| !image.is_empty()).map(String::as_str);
+    let indexes = labels.iter().filter(|(_, value)| *value == STAND_IN);
+    image.into_iter().chain(indexes.filter_map(|(label, _)| label.strip_prefix(INDEX_LABEL))).collect()
+}
+
+/// An image, as the engine has it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Inspected {
+    pub id: String,
+    pub tags: Vec<String>,
+    /// RFC 3339; empty where the image doesn't say.
+    pub created: String,
+    /// In bytes.
+    pub size: u64,
+    pub labels: BTreeMap<String, String>,
+    /// The digests that registries know it by.
+    pub digests: Vec<String>,
+    /// The digests of its layers, the base's first.
+    pub layers: Vec<String>,
+}
+
+impl Inspected {
+    /// Reads what `docker image inspect` prints; nothing where that is not a list of images. An image without a
+    /// configuration is not one: its labels say what it may be used for.
+    pub fn list(json: &str) -> Option<Vec<Inspected>> {
+        let images: Vec<Image> = serde_json::from_str(json).ok()?;
+        Some(images.into_iter().map(Inspected::from).collect())
+    }
+
+    /// Was it built on this very image, which is called `name`? By its labels; by its layers, where it has none, since
+    /// plain compose built it, or where they speak of another image, its base's own base, say.
+    pub fn is_built_on(&self, base: &Inspected, name: &ImageRef) -> bool {
+        let of_base = self.labels.get(BASE_NAME_LABEL).is_some_and(|label| *label == name.to_string());
+        match self.labels.get(BASE_DIGEST_LABEL).filter(|digest| of_base && !digest.is_empty()) {
+            Some(digest) => *digest == base.id || base.digests.contains(digest),
+            None => self.layers.starts_with(&base.layers),
+        }
+    }
+}
+
+/// What we read of `docker image inspect`.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Image {
+    id: String,
+    repo_tags: Option<Vec<String>>,
+    repo_digests: Option<Vec<String>>,
+    #[serde(default)]
+    created: String,
+    #[serde(default)]
+    size: u64,
+    config: Config,
+    #[serde(rename = "RootFS", default)]
+    root_fs: RootFs,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Config {
+    labels: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct RootFs {
+    layers: Option<Vec<String>>,
+}
+
+impl From<Image> for Inspected {
+    fn from(image: Image) -> Inspected {
+        let digests = image.repo_digests.unwrap_or_default().into_iter();
+        Inspected {
+            id: image.id,
+            tags: image.repo_tags.unwrap_or_default(),
+            created: image.created,
+            size: image.size,
+            labels: image.config.labels.unwrap_or_default(),
+            digests: digests.filter_map(|reference| Some(reference.split_once('@')?.1.to_owned())).collect(),
+            layers: image.root_fs.layers.unwrap_or_default(),
+        }
+    }
+}
+
+/// docker compose with one of our files.
+#[derive(Debug, Clone)]
+pub struct Compose {
+    pub file: String,
+    pub directory: String,
+    /// What flags say and the environment doesn't.
+    pub env: Vec<(String, String)>,
+}
+
+impl Compose {
+    fn call(&self, args: &[&str]) -> Invocation {
+        let head = ["compose", "--file", &self.file, "--project-directory", &self.directory];
+        let call = Invocation::new("docker", head.iter().chain(args).copied());
+        let env = self.env.iter().map(|(name, value)| (name.clone(), EnvValue::Text(value.clone())));
+        Invocation { env: env.collect(), ..call }
+    }
+
+    /// Builds an image, which bears what it stands on as its labels.
+    pub fn build(&self, image: &ImageName, base: Option<&ImageRef>, cache: bool) -> Invocation {
+        let options: &[&str] = if cache { &[] } else { &["--no-cache"] };
+        let call = self.call(&[&["build"], options, &[image.as_str()]].concat());
+        match base {
+            None => call,
+            Some(base) => call
+                .env("OCI_BASE_NAME", EnvValue::Text(base.to_string()))
+                .env("OCI_BASE_DIGEST", EnvValue::Printed(Box::new(digest(base)))),
+        }
+    }
+
+    pub fn push(&self, image: &ImageName) -> Invocation {
+        self.call(&["push", image.as_str()])
+    }
+
+    pub fn up(&self, image: &ImageName) -> Invocation {
+        self.call(&["up", "--detach", "--force-recreate", "--no-build", "--wait", image.as_str()])
+    }
+
+    pub fn remove(&self, image: &ImageName) -> Invocation {
+        self.call(&["rm", "--stop", "--force", "--volumes", image.as_str()])
+    }
+
+    pub fn logs(&self, image: &ImageName) -> Invocation {
+        self.call(&["logs", "--no-color", "--tail", "50", image.as_str()])
+    }
+
+    pub fn port(&self, image: &ImageName, port: u16) -> Invocation {
+        self.call(&["port", image.as_str(), &port.to_string()])
+    }
+
+    pub fn shell(&self, image: &ImageName) -> Invocation {
+        self.call(&["exec", image.as_str(), "bash"])
+    }
+
+    /// Runs a suite in a container that is called `container`, with more options for pytest.
+    pub fn suite(&self, suite: &str, container: &str, options: &[String]) -> Invocation {
+        let head = ["run", "--rm", "--no-TTY", "--no-deps", "--name", container];
+        if options.is_empty() {
+            return self.call(&[&head[..], &[suite]].concat());
+        }
+        // Pytest splits it as a shell would. Arguments here would stand in the place of the suite's own command.
+        let words: Vec<_> = options.iter().map(|option| quote(option)).collect();
+        self.call(&[&head[..], &["--env", &format!("PYTEST_ADDOPTS={}", words.join(" ")), suite]].concat())
+    }
+
+    /// Runs a helper's own command as this user, after building the helper, which is quick when nothing changed.
+    pub fn helper(&self, service: &str, user: &str, container: &str, args: &[&str]) -> Invocation {
+        let head = ["run", "--rm", "--build", "--no-TTY", "--no-deps", "--user", user, "--name", container, service];
+        self.call(&[&head, args].concat())
+    }
+
+    pub fn version() -> Invocation {
+        Invocation::new("docker", ["compose", "version", "--short"])
+    }
+}
+
+pub fn remove_container(name: &str) -> Invocation {
+    Invocation::new("docker", ["rm", "--force", "--volumes", name])
+}
+
+pub fn remove_images(images: &[ImageRef]) -> Invocation {
+    let references = images.iter().map(ToString::to_string);
+    Invocation::new("docker", ["image", "rm", "--force"].map(str::to_owned).into_iter().chain(references))
+}
+
+/// Forgets what was built longest ago, until the cache takes no more than this.
+pub fn prune_cache(keep: &str) -> Invocation {
+    Invocation::new("docker", ["builder", "prune", "--force", "--keep-storage", keep])
+}
+
+/// Answers only where the engine does.
+pub fn engine_version() -> Invocation {
+    Invocation::new("docker", ["version", "--format", "{{.Server.Version}}"])
+}
+
+pub fn pull(image: &ImageRef) -> Invocation {
+    Invocation::new("docker", ["pull", &image.to_string()])
+}
+
+/// Is the image in the engine?
+pub fn is_present(image: &ImageRef) -> Probe {
+    Probe { run: inspect_all(&[image]), prints: None }
+}
+
+/// Is the image in the engine, built at the development stage or not, as is wanted?
+pub fn is_present_at(image: &ImageRef, stage: Option<&str>) -> Probe {
+    let format = format!("{{{{index .Config.Labels \"{STAGE_LABEL}\"}}}}");
+    let run = Invocation::new("docker", ["image", "inspect", "--format", &format, &image.to_string()]);
+    // Only development stages bear the label.
+    Probe { run, prints: Some(stage.filter(|stage| *stage == "development").unwrap_or_default().to_owned()) }
+}
+
+/// The digest that a registry gave the image, else, for one that was only built here, its id.
+fn digest(image: &ImageRef) -> Invocation {
+    let format = r#"{{if .RepoDigests}}{{index (split (index .RepoDigests 0) "@") 1}}{{else}}{{.Id}}{{end}}"#;
+    Invocation::new("docker", ["image", "inspect", "--format", format, &image.to_string()])
+}
+
+pub fn image_id(image: &ImageRef) -> Invocation {
+    Invocation::new("docker", ["image", "inspect", "--format", "{{.Id}}", &image.to_string()])
+}
+
+/// Does the engine still have this very image under its name?
+pub fn is_still(image: &ImageRef, id: &str) -> Probe {
+    Probe { run: image_id(image), prints: Some(id.to_owned()) }
+}
+
+/// What the engine has of these, as one JSON list; those that it doesn't have are left out (and the exit code is 1).
+pub fn inspect_all(images: &[&ImageRef]) -> Invocation {
+    let references = images.iter().map(ToString::to_string);
+    Invocation::new("docker", ["image", "inspect"].map(str::to_owned).into_iter().chain(references))
+}
+
+/// The images that are, or are built on, a stand-in.
+pub fn list_stand_ins() -> Invocation {
+    let filter = format!("label={STAND_IN_LABEL}");
+    Invocation::new("docker", ["image", "ls", "--no-trunc", "--filter", &filter, "--format", "json"])
+}
+
+/// The manifest that the registry has, byte for byte.
+pub fn registry_manifest(image: &ImageRef) -> Invocation {
+    Invocation::new("docker", ["buildx", "imagetools", "inspect", "--raw", &image.to_string()])
+}
+
+/// The manifest's descriptor as JSON, with the digest that the registry names. (buildx 0.13 takes any format but a JSON
+/// one for its own pretty print.)
+pub fn registry_descriptor(image: &ImageRef) -> Invocation {
+    Invocation::new("docker", ["buildx", "imagetools", "inspect", "--format", "{{json .Manifest}}", &image.to_string()])
+}
+
+pub fn login(registry: &str) -> Invocation {
+    Invocation::new("docker", ["login", "--username", "AWS", "--password-stdin", registry])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_docker_says_of_images() {
+        let list = |json: &str| Inspected::list(json).map(|images| images.into_iter().next());
+        let image = r#"{"Id": "sha256:1", "RepoTags": ["a:1"], "Created": "2026", "Size": 7, "Config": {"Labels": {"l": "x"}}}"#;
+        let found = list(&format!("[{image}]")).unwrap().unwrap();
+        assert_eq!((found.id.as_str(), found.created.as_str(), found.size), ("sha256:1", "2026", 7));
+        assert_eq!((found.tags, found.labels), (vec!["a:1".to_owned()], [("l".to_owned(), "x".to_owned())].into()));
+        let found = list(r#"[{"Id": "sha256:1", "RepoTags": null, "Config": {"Labels": null}}]"#).unwrap().unwrap();
+        assert!(found.tags.is_empty() && found.labels.is_empty() && found.created.is_empty());
+        assert!(list("[]").unwrap().is_none());
+        let image =
+            r#"[{"Id": "1", "RepoDigests": ["r:5/a@sha256:2"], "RootFS": {"Layers": ["x", "y"]}, "Config": {}}]"#;
+        let found = list(image).unwrap().unwrap();
+        assert_eq!((found.digests, found.layers), (vec!["sha256:2".to_owned()], vec!["x".to_owned(), "y".to_owned()]));
+        for none in
+            ["", "{}", r#"[{"Id": "sha256:1"}]"#, r#"[{"Id": "sha256:1", "Config": null}]"#, r#"[{"Config": {}}]"#]
+        {
+            assert!(list(none).is_none(), "{none}");
+        }
+    }
+
+    #[test]
+    fn what_an_image_was_built_on() {
+        let image = |id: &str, (name, digest): (&str, &str), layers: &[&str]| {
+            let image = json!([{
+                "Id": id, "RepoDigests": [format!("r/x@pushed-{id}")], "RootFS": {"Layers": layers},
+                "Config": {"Labels": {BASE_NAME_LABEL: name, BASE_DIGEST_LABEL: digest}},
+            }]);
+            Inspected::list(&image.to_string()).unwrap().remove(0)
+        };
+        let base = image("1", ("debian:13", "9"), &["x", "y"]);
+        for (labels, layers, expected) in [
+            (("r/base:1", "1"), &["x", "y", "z"][..], true),
+            (("r/base:1", "pushed-1"), &["x", "y", "z"], true),
+            // A base that was built anew with the same layers may have other variables.
+            (("r/base:1", "0"), &["x", "y", "z"], false),
+            (("", ""), &["x", "y", "z"], true),
+            (("", ""), &["x", "y"], true),
+            (("", ""), &["x", "z"], false),
+            // Inherited, for the service gives no labels.
+            (("debian:13", "9"), &["x", "y", "z"], true),
+            (("debian:13", "9"), &["x", "z"], false),
+        ] {
+            let found = image("2", labels, layers).is_built_on(&base, &"r/base:1".parse().unwrap());
+            assert_eq!(found, expected, "{labels:?} {layers:?}");
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! What several verbs share.
+
+pub mod local;
+pub mod rerun;
+pub mod table;
+
+use crate::flags::Globals;
+use project::{Project, error::Fault};
+
+/// A variable that only we read: its flag, else the environment, else `.env`; empty counts as unset, as in compose.
+pub fn own_variable(project: &Project, flag: Option<&String>, name: &str) -> Option<String> {
+    let value = flag.cloned().or_else(|| project.vars.get(name).map(str::to_owned));
+    value.filter(|value| !value.is_empty())
+}
+
+/// May layers that were built before be used?
+///
+/// # Errors
+/// USE_DOCKER_CACHE is neither true nor false.
+pub fn uses_cache(project: &Project, globals: &Globals) -> Result<bool, Fault> {
+    let value = own_variable(project, globals.variables.use_docker_cache.as_ref(), "USE_DOCKER_CACHE");
+    match value.map(|value| value.to_lowercase()).as_deref() {
+        None | Some("true" | "1" | "yes" | "on") => Ok(true),
+        Some("false" | "0" | "no" | "off") => Ok(false),
+        Some(other) => Err(Fault::usage(format!("USE_DOCKER_CACHE: '{other}' is neither true nor false"))
+            .help("give --use-docker-cache true or false, or unset it")),
+    }
+}
+
+/// `a, b and c`.
+pub fn enumerate<T: std::fmt::Display>(items: &[T]) -> String {
+    let words: Vec<String> = items.iter().map(ToString::to_string).collect();
+    match words.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        _ => words.concat(),
+    }
+}

@@ -1,0 +1,40 @@
+//! What each verb does: a file or folder a verb, flags in [`flags`], what several share in [`common`].
+//!
+//! A verb is pure: it says what it needs to know, and makes a plan of that. Its clippy.toml forbids everything else.
+
+pub mod build;
+pub mod common;
+pub mod flags;
+pub mod start;
+pub mod stop;
+#[cfg(test)]
+mod testing;
+
+use flags::{Command, Globals};
+use plan::{Facts, Needs, Plan};
+use project::{Project, error::Fault};
+
+/// A verb with its flags.
+pub trait Verb {
+    /// What has to be known before planning; read after the images in `claims` were claimed.
+    ///
+    /// # Errors
+    /// Flags that make no sense for this project.
+    fn needs(&self, project: &Project, globals: &Globals) -> Result<Needs, Fault>;
+
+    /// What will be done.
+    ///
+    /// # Errors
+    /// What must not be done, or can't be.
+    fn plan(&self, project: &Project, facts: &Facts, globals: &Globals) -> Result<Plan, Fault>;
+}
+
+/// The verb of a command; none for what is not planned (completions).
+pub fn verb(command: &Command) -> Option<&dyn Verb> {
+    match command {
+        Command::Build(verb) => Some(verb),
+        Command::Start(verb) => Some(verb),
+        Command::Stop(verb) => Some(verb),
+        _ => None,
+    }
+}

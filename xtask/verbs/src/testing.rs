@@ -1,0 +1,174 @@
+//! A small family and a world, written by hand: a test changes what it is about, and compares the whole plan as text.
+
+use crate::{
+    Verb,
+    flags::{Cli, Command},
+};
+use clap::Parser as _;
+use plan::{Facts, Plan, facts};
+use project::{Environment, error::Fault, files::Files, vars::Vars};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    path::Path,
+    time::SystemTime,
+};
+
+/// Compares with the file `src/plans/NAME.txt`; `UPDATE_EXPECT=1 cargo test -p verbs` writes it.
+macro_rules! expect_plan {
+    ($name:literal, $outline:expr) => {
+        expect_test::expect_file![concat!(env!("CARGO_MANIFEST_DIR"), "/src/plans/", $name, ".txt")]
+            .assert_eq(&$outline)
+    };
+}
+pub(crate) use expect_plan;
+
+/// Name, base, port, has a suite, has a pyproject.toml.
+type Image = (&'static str, Option<&'static str>, Option<u16>, bool, bool);
+
+const IMAGES: [Image; 4] = [
+    ("kubeflow-a", Some("python-base"), None, true, true),
+    ("python-base", None, None, true, true),
+    ("fastapi-serve", Some("python-base"), Some(8000), true, true),
+    ("kubeflow-b", None, None, false, false),
+];
+
+/// A repository and a world; [`Family::outline`] gives the plan of a command line.
+pub struct Family {
+    pub facts: Facts,
+    /// The environment's variables.
+    pub process: BTreeMap<String, String>,
+}
+
+pub fn family() -> Family {
+    let mut files = Files::of(Vec::<(String, String)>::new());
+    files.insert(Environment::Dev.file(), compose("development"));
+    files.insert(Environment::Ci.file(), compose("production"));
+    files.insert("images/build-tools/Dockerfile", "ARG DEBIAN_IMAGE\nFROM ${DEBIAN_IMAGE}\n");
+    for (name, _, _, _, pyproject) in IMAGES {
+        let dockerfile = "ARG BASE_IMAGE\nFROM ${BASE_IMAGE} AS production\nFROM production AS development\n\
+                          LABEL core-images.stage=development\n";
+        files.insert(format!("images/{name}/Dockerfile"), dockerfile);
+        if pyproject {
+            let text = format!("[project]\nname = \"{name}\"\nrequires-python = \">=3.13,<3.14\"\n");
+            files.insert(format!("images/{name}/pyproject.toml"), text);
+            files.insert(format!("images/{name}/poetry.lock"), lock(&[("requests", "1")]));
+        }
+    }
+    let programs = ["docker", "poetry", "aws", "python3.13"].map(|name| (name.to_owned(), name.to_owned()));
+    let facts = Facts {
+        root: "/r".into(),
+        root_from_here: ".".into(),
+        process: 7,
+        uid: 1000,
+        gid: 1000,
+        now: SystemTime::UNIX_EPOCH,
+        programs: programs.into(),
+        ca_bundle: None,
+        files,
+        engine: facts::Engine::default(),
+        registry: BTreeMap::new(),
+        git: facts::Git::default(),
+        machine: facts::Machine { there: BTreeSet::new(), ..facts::Machine::default() },
+    };
+    Family { facts, process: BTreeMap::new() }
+}
+
+/// A lock that poetry could have written.
+pub fn lock(packages: &[(&str, &str)]) -> String {
+    let packages: String = packages
+        .iter()
+        .map(|(name, version)| {
+            format!("[[package]]\nname = \"{name}\"\nversion = \"{version}\"\ngroups = [\"main\"]\n\n")
+        })
+        .collect();
+    packages + "[metadata]\nlock-version = \"2.1\"\npython-versions = \"*\"\ncontent-hash = \"old\"\n"
+}
+
+fn compose(stage: &str) -> String {
+    let mut text =
+        "name: core-images\nservices:\n  debian:\n    profiles: [external]\n    image: debian:trixie-slim\n\n  \
+                    build-tools:\n    profiles: [tools]\n    image: core-images/build-tools:latest\n    build:\n      \
+                    context: ./images/build-tools\n      args:\n        DEBIAN_IMAGE: debian:trixie-slim\n"
+            .to_owned();
+    for (name, base, port, suite, _) in IMAGES {
+        let base = base.map_or("debian:trixie-slim".to_owned(), |base| {
+            format!("${{REGISTRY:-r.io}}/{base}:${{BASE_IMAGE_TAG:-${{IMAGE_TAG:-latest}}}}")
+        });
+        let _ = write!(
+            text,
+            "\n  {name}:\n    x-core-images: {{description: The {name} image, hardware: cpu}}\n    \
+             image: ${{REGISTRY:-r.io}}/{name}:${{IMAGE_TAG:-latest}}\n    build:\n      context: ./images/{name}\n      \
+             target: ${{TARGET_BUILD_STAGE:-{stage}}}\n      args:\n        BASE_IMAGE: {base}\n        \
+             TOOLS_IMAGE: core-images/build-tools:latest\n"
+        );
+        if let Some(port) = port {
+            let _ = writeln!(text, "    ports: [\"127.0.0.1:${{PORT:-{port}}}:{port}\"]");
+        }
+        if suite {
+            let _ = write!(
+                text,
+                "\n  {name}-tests:\n    profiles: [tests]\n    image: ${{REGISTRY:-r.io}}/{name}:latest\n"
+            );
+        }
+    }
+    text
+}
+
+impl Family {
+    /// Changes the facts.
+    pub fn with(mut self, change: impl FnOnce(&mut Facts)) -> Family {
+        change(&mut self.facts);
+        self
+    }
+
+    /// Adds or replaces a file.
+    #[allow(dead_code, reason = "the next verb needs it")]
+    pub fn file(self, path: &str, text: &str) -> Family {
+        self.with(|facts| facts.files.insert(path, text))
+    }
+
+    /// Removes a file.
+    pub fn without(self, path: &str) -> Family {
+        self.with(|facts| {
+            let all: Vec<_> = facts.files.below(Path::new("")).map(|(path, _)| path.to_owned()).collect();
+            let kept = all.iter().filter(|kept| **kept != Path::new(path));
+            let texts = kept.filter_map(|path| Some((path.clone(), facts.files.text(path).ok()??.to_owned())));
+            facts.files = Files::of(texts.collect::<Vec<_>>());
+        })
+    }
+
+    /// The plan that a command line makes.
+    pub fn plan(&self, args: &[&str]) -> Result<Plan, Fault> {
+        let cli = Cli::parse_from([&["xtask"], args].concat());
+        let environment = match cli.globals.variables.environment.as_deref() {
+            Some("ci") => Environment::Ci,
+            _ => Environment::Dev,
+        };
+        let flags = cli.globals.variables.flags(&self.process);
+        let vars = Vars { flags, process: self.process.clone(), dotenv: BTreeMap::new() };
+        let project = self.facts.project(environment, vars)?;
+        verb(&cli.command).needs(&project, &cli.globals)?;
+        verb(&cli.command).plan(&project, &self.facts, &cli.globals)
+    }
+
+    #[track_caller]
+    pub fn outline(&self, args: &[&str]) -> String {
+        self.plan(args).unwrap_or_else(|fault| panic!("{fault}")).outline()
+    }
+
+    #[track_caller]
+    pub fn fault(&self, args: &[&str]) -> Fault {
+        self.plan(args).err().unwrap_or_else(|| panic!("{args:?} is planned"))
+    }
+}
+
+/// The plan of a command line for the family as it is.
+#[track_caller]
+pub fn outline(args: &[&str]) -> String {
+    family().outline(args)
+}
+
+fn verb(command: &Command) -> &dyn Verb {
+    crate::verb(command).unwrap_or_else(|| panic!("{command:?} is not a verb with a plan"))
+}
