@@ -19,6 +19,7 @@ mod outdated;
 mod output;
 mod preflight;
 mod start_stop;
+mod terminal;
 mod usage;
 mod validate;
 mod variables;

@@ -8,6 +8,7 @@ use nix::{
 use std::{
     fs,
     fs::File,
+    io::Write as _,
     os::unix::{
         fs::PermissionsExt as _,
         process::{CommandExt as _, ExitStatusExt as _},
@@ -30,7 +31,7 @@ pub struct Xtask<'a> {
 impl Repo {
     pub fn xtask(&self, args: &[&str]) -> Xtask<'_> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
-        command.args(args).current_dir(&self.root).env_clear();
+        command.args(args).current_dir(&self.root).env_clear().stdin(Stdio::null());
         command.env("PATH", &self.bin).env("HOME", &self.fakes).env("TERM", "xterm");
         // What stands in for the machine's bundle, so that no machine's own shows in what is echoed.
         command.env("SSL_CERT_FILE", "/dev/null");
@@ -39,16 +40,31 @@ impl Repo {
 
     /// A shell that runs `script` as a person would who pasted it.
     pub fn shell(&self, script: &str) -> Xtask<'_> {
-        let Xtask { mut command, .. } = self.xtask(&[]);
-        let mut shell = Command::new("/bin/sh");
-        shell.args(["-e", "-c", script]).current_dir(&self.root).env_clear();
-        shell.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        // Some lines are `cargo xtask …` again.
+        self.by_hand("/bin/sh", &["-e", "-c", script])
+    }
+
+    /// A terminal where a person types `line`; all that it shows is the run's standard output.
+    ///
+    /// It is util-linux's `script`, which every Debian and Ubuntu has (package bsdutils, essential). Unlike a pseudo-terminal
+    /// that we open ourselves, it is the controlling terminal of what it runs, so that Ctrl-C is a real one; and unlike a
+    /// crate, it is not compiled.
+    pub fn terminal(&self, line: &str) -> Xtask<'_> {
+        // Without the carriage returns that a terminal adds.
+        let line = format!("stty -onlcr; {line}");
+        let mut xtask = self.by_hand("/usr/bin/script", &["--quiet", "--return", "--command", &line, "/dev/null"]);
+        xtask.command.env("SHELL", "/bin/sh").stdin(Stdio::piped());
+        xtask
+    }
+
+    /// `program` with the usual tools on its PATH, behind the fakes, and `cargo xtask`.
+    fn by_hand(&self, program: &str, args: &[&str]) -> Xtask<'_> {
+        let mut command = Command::new(program);
+        command.args(args).current_dir(&self.root).env_clear().stdin(Stdio::null());
+        command.envs(self.xtask(&[]).command.get_envs().filter_map(|(name, value)| Some((name, value?))));
         let cargo = self.bin.join("cargo");
         fs::write(&cargo, format!("#!/bin/sh\nshift\nexec {} \"$@\"\n", env!("CARGO_BIN_EXE_xtask"))).unwrap();
         fs::set_permissions(&cargo, fs::Permissions::from_mode(0o755)).unwrap();
-        shell.env("PATH", format!("{}:/usr/bin:/bin", self.bin.display()));
-        command = shell;
+        command.env("PATH", format!("{}:/usr/bin:/bin", self.bin.display()));
         Xtask { repo: self, command }
     }
 
@@ -74,7 +90,7 @@ impl Xtask<'_> {
     pub fn start(mut self) -> Running {
         let run = self.repo.runs.replace(self.repo.runs.get() + 1);
         let outputs = ["stdout", "stderr"].map(|name| self.repo.root.with_file_name(format!("{name}-{run}")));
-        self.command.stdin(Stdio::null()).process_group(0);
+        self.command.process_group(0);
         self.command.stdout(File::create(&outputs[0]).unwrap()).stderr(File::create(&outputs[1]).unwrap());
         Running { child: self.command.spawn().unwrap(), outputs, args: format!("{:?}", self.command) }
     }
@@ -104,6 +120,11 @@ impl Running {
     /// A CI runner's signal, to the process alone.
     pub fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
+    }
+
+    /// Keys that a person presses at the run's terminal.
+    pub fn types(&mut self, keys: &str) {
+        self.child.stdin.as_mut().unwrap().write_all(keys.as_bytes()).unwrap();
     }
 
     pub fn wait_until_it_says(&self, words: &str) {

@@ -1,0 +1,76 @@
+//! On a real terminal, what differs from a pipe and what must not.
+
+use crate::support::{FASTAPI_SERVE, Image, PYTHON_BASE, Reply, Repo, dev};
+use std::collections::BTreeSet;
+
+fn coloured(text: &str) -> bool {
+    text.contains("\x1b[")
+}
+
+#[test]
+fn what_is_said_has_colour_on_a_terminal_only() {
+    let repo = Repo::new();
+    let seen = |line: &str| repo.terminal(line).run().succeeds().stdout;
+    let echoed = format!("\x1b[2m$ {}\x1b[0m\n", dev("build build-tools"));
+    let build = "cargo xtask build python-base";
+    // Standard error is what counts, wherever standard output goes.
+    for line in [build, &format!("{build} >log"), &format!("{build} | cat"), &format!("NO_COLOR= {build}")] {
+        let text = seen(line);
+        assert!(text.contains(&echoed), "{line}: {text:?}");
+    }
+    for line in [&format!("{build} 2>&1 | cat"), &format!("NO_COLOR=1 {build}"), &format!("TERM=dumb {build}")] {
+        let text = seen(line);
+        assert!(text.contains(&dev("build build-tools")) && !coloured(&text), "{line}: {text:?}");
+    }
+}
+
+#[test]
+fn an_error_and_its_help_have_colour_on_a_terminal_only() {
+    let repo = Repo::new();
+    let build = "cargo xtask build nothing";
+    let seen = repo.terminal(build).run();
+    assert_eq!(seen.code, 2, "{}", seen.stdout);
+    assert!(seen.stdout.starts_with("\x1b[31merror:\x1b[0m no image nothing"), "{:?}", seen.stdout);
+    assert!(seen.stdout.contains("\n\x1b[32m help:\x1b[0m "), "{:?}", seen.stdout);
+    repo.run(&["build", "nothing"]).fails(2, &["no image nothing"]);
+}
+
+/// Side by side, each line behind its image's name, in one of several colours.
+#[test]
+fn images_side_by_side_have_colours_to_tell_them_apart() {
+    let repo = Repo::with(&[PYTHON_BASE, FASTAPI_SERVE, Image { name: "other", ..PYTHON_BASE }]);
+    repo.on("docker compose * build *", Reply::prints("working"));
+    let seen = repo.terminal("cargo xtask build --all --jobs 2").run().succeeds().stdout;
+    let names: BTreeSet<&str> = seen.lines().filter_map(|line| line.strip_suffix("\x1b[0m │ working")).collect();
+    let colours: BTreeSet<&str> = names.iter().map(|name| name.split_once('m').unwrap().0).collect();
+    assert_eq!((names.len(), colours.len()), (4, 4), "{seen:?}");
+}
+
+/// What a tool prints on a terminal is its own: nothing is put before it, and its data doesn't mix with ours.
+#[test]
+fn a_tool_has_the_terminal_for_itself() {
+    let repo = Repo::new();
+    let script = "[ -t 1 ] && [ -t 2 ] && echo draws || echo prints; exit 0";
+    repo.on("docker compose * build python-base", Reply::does(script));
+    let seen = repo.terminal("cargo xtask build python-base >log").run().succeeds().stdout;
+    assert!(seen.contains("\ndraws\n"), "{seen:?}");
+    assert_eq!(repo.read("log"), "");
+    let seen = repo.terminal("cargo xtask build python-base 2>&1 | cat").run().succeeds().stdout;
+    assert!(seen.contains("prints\n"), "{seen:?}");
+}
+
+#[test]
+fn ctrl_c_reaches_a_build_once_and_ends_the_run() {
+    let repo = Repo::new();
+    repo.on("docker compose * build python-base", Reply::blocks());
+    // The shell of a terminal waits in another process group; this one makes way.
+    let mut running = repo.terminal("exec cargo xtask build fastapi-serve").start();
+    repo.wait_until_blocked();
+    running.types("\x03");
+    let seen = running.finish();
+    assert_eq!(seen.code, 130, "{}", seen.stdout);
+    assert!(seen.stdout.contains("error:\x1b[0m interrupted"), "{:?}", seen.stdout);
+    let build = dev("build python-base");
+    assert_eq!((repo.signals(), repo.wound_down()), (vec![build.clone()], vec![build.clone()]));
+    assert_eq!(repo.calls().last().unwrap(), &build);
+}
