@@ -68,8 +68,8 @@ pub fn plan(project: &Project, facts: &Facts, wanted: &[ImageName], named: Named
     let compose = facts.compose(project);
     let mut plan = Plan { exports: provenance(project), ..Plan::default() };
     let mut index = HashMap::new();
+    let images = project.with_bases(wanted)?;
     let wanted: HashSet<&ImageName> = wanted.iter().collect();
-    let images = project.with_bases(&wanted.iter().map(|name| (*name).clone()).collect::<Vec<_>>())?;
     project.check_stages(&images, &facts.files)?;
     for image in images {
         let is_named = wanted.contains(&image.name);
