@@ -35,7 +35,7 @@ pub enum Command {
     /// Build images, after the bases that are missing
     Build(Build),
     /// Log docker in to the registry, with a password from the aws CLI
-    Login,
+    Login(Login),
     /// Push images that were built for production and validated, and print the digests that the registry confirms
     Deploy(Deploy),
     /// Start an image, wait until it is healthy, and print its address and how to get a shell
@@ -47,9 +47,9 @@ pub enum Command {
     /// Bring a fresh Debian or Ubuntu machine to the point where everything here works
     Setup(Setup),
     /// Show what is there and what is missing, each with the command that helps
-    Doctor,
+    Doctor(Doctor),
     /// Show the images: bases, hardware, lock, suite, and what the engine has of them
-    List,
+    List(List),
     /// Print what stands on what
     Graph(Graph),
     /// Write a page to look at: the graph, what the engine has, and every package's version in every image
@@ -132,6 +132,15 @@ pub struct Build {
     #[arg(long)]
     pub with_dependents: bool,
 }
+
+#[derive(Debug, Args)]
+pub struct Login {}
+
+#[derive(Debug, Args)]
+pub struct Doctor {}
+
+#[derive(Debug, Args)]
+pub struct List {}
 
 #[derive(Debug, Args)]
 pub struct Deploy {
