@@ -35,8 +35,10 @@ fn a_dry_run_spawns_nothing_and_writes_nothing_with_tools_or_without() {
             let ran = repo.run(&[args, &["--dry-run"]].concat());
             let calls: Vec<String> = repo.all_calls().iter().map(Call::line).collect();
             assert_eq!(calls, [""; 0], "{args:?}");
-            // `check` reads files only, so that it does all it does.
-            if args[0] != "check" {
+            // `check` only reads files, so it does its work, and finds faults here.
+            if args[0] == "check" {
+                ran.fails(65, &["check: "]);
+            } else {
                 let ran = ran.succeeds();
                 assert!(!ran.stdout.is_empty() && !ran.stderr.contains("$ "), "{args:?}: {ran:?}");
             }

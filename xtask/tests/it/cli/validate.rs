@@ -128,7 +128,10 @@ fn a_part_of_a_suite_is_no_whole_one() {
     }
     assert_eq!(repo.all_calls().len(), 0);
     for option in [&["-k", "a::b"][..], &["-W", "error::DeprecationWarning"], &["--deselect", "a.py::b"], &["--x=/y"]] {
+        repo.forget();
         repo.run(&[&["validate", "fastapi-serve", "--"], option].concat()).succeeds();
+        let suite = repo.calls().into_iter().find(|call| call.contains(" run ")).unwrap();
+        assert!(suite.contains(&format!("PYTEST_ADDOPTS={}", option.join(" "))), "{suite}");
     }
 }
 
@@ -150,7 +153,7 @@ fn a_report_of_an_earlier_run_is_no_report() {
     let repo = Repo::new();
     repo.engine_has("fastapi-serve", "sha256:2", &[]);
     repo.write("target/validate/fastapi-serve/junit.xml", "<testsuite tests=\"3\">");
-    repo.run(&["validate", "fastapi-serve"]);
+    repo.run(&["validate", "fastapi-serve"]).fails(65, &["the suite ended well", "has no test that was run"]);
     assert!(!repo.has("target/validate/passed") && !repo.has("target/validate/fastapi-serve/junit.xml"));
 }
 
