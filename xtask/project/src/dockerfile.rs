@@ -12,6 +12,8 @@ pub struct Source {
 pub struct Dockerfile {
     pub stages: Vec<String>,
     pub sources: Vec<Source>,
+    /// The lines of each `COPY` and `ADD` without `--chmod`: files get the modes that the builder's umask gave them.
+    pub modeless: Vec<usize>,
 }
 
 impl Source {
@@ -32,6 +34,11 @@ impl Dockerfile {
                 continue;
             }
             let words: Vec<&str> = rest.split_ascii_whitespace().collect();
+            // An image's files and a here-document's have the same modes everywhere.
+            let sets_mode = |word: &&str| ["--chmod=", "--from=", "<<"].iter().any(|start| word.starts_with(start));
+            if matches!(keyword.as_str(), "COPY" | "ADD") && !words.iter().any(sets_mode) {
+                parsed.modeless.push(line);
+            }
             let named: Vec<&str> = match keyword.as_str() {
                 "FROM" => words.iter().copied().filter(|word| !word.starts_with("--")).take(1).collect(),
                 "COPY" | "ADD" => words.iter().filter_map(|word| word.strip_prefix("--from=")).collect(),
@@ -121,5 +128,12 @@ mod tests {
         assert_eq!(parsed.stages, ["tools", "last"]);
         let sources: Vec<_> = parsed.sources.iter().map(|s| (s.line, s.image.as_str(), s.argument())).collect();
         assert_eq!(sources, [(2, "${A}", Some("A")), (4, "$B", Some("B")), (9, "debian", None)]);
+    }
+
+    #[test]
+    fn copies_whose_modes_depend_on_the_umask() {
+        let text = "FROM a\nCOPY x /\nCOPY --chmod=0644 x /\nCOPY --from=b --chown=1 x /\nadd --chown=1 x \\\n  y /\n\
+                    COPY <<EOF /x\nCOPY inside /\nEOF\nRUN COPY x /\n";
+        assert_eq!(Dockerfile::parse(text).modeless, [2, 5]);
     }
 }

@@ -121,6 +121,12 @@ fn folder_faults(context: &Context, project: &Project, image: &Image) -> Vec<Fin
             faults.push(Finding { place: format!("{}:{}", image.dockerfile.display(), source.line), what });
         }
     }
+    for line in &parsed.modeless {
+        let what = "copies files with the modes that the builder's umask gave them: add --chmod=0644, or 0755 for \
+                    programs and folders"
+            .to_owned();
+        faults.push(Finding { place: format!("{}:{line}", image.dockerfile.display()), what });
+    }
     for base in &image.bases {
         if !parsed.sources.iter().any(|source| source.argument() == Some(base.argument.as_str())) {
             let what = format!("{} of the compose files is used in no FROM, COPY --from or RUN --mount", base.argument);

@@ -46,6 +46,16 @@ fn a_dockerfile_takes_the_images_that_the_compose_files_name() {
             &[(FILE, "", "TOOLS_IMAGE of the compose files is used in no FROM, COPY --from or RUN --mount")],
         ),
         (
+            "files with the modes of the builder's umask",
+            |repo| append(repo, FILE, "COPY healthcheck.py /opt/\n"),
+            &[(
+                FILE,
+                "COPY",
+                "copies files with the modes that the builder's umask gave them: add --chmod=0644, or 0755 for programs \
+                 and folders",
+            )],
+        ),
+        (
             "no label",
             |repo| repo.edit(FILE, "LABEL core-images.stage=development\n", ""),
             &[(FILE, "", "the development stage has no LABEL core-images.stage=development, which deploy goes by")],
