@@ -5,4 +5,5 @@
 mod check;
 mod cli;
 mod engine;
+mod repository;
 mod support;

@@ -1,0 +1,26 @@
+//! What holds for every clone of this repository.
+
+use std::{path::Path, process::Command};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+/// A Dockerfile or script with CRLF breaks in a container, and `check` compares generated files byte by byte.
+#[test]
+fn text_has_lf_in_every_clone_whatever_core_autocrlf_says() {
+    let mut git = Command::new("git");
+    // CI may run as another user than the clone's owner.
+    git.args(["-c", "safe.directory=*", "ls-files", "--eol"]).current_dir(root());
+    let output = git.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let listed = String::from_utf8(output.stdout).unwrap();
+    // A symbolic link has no line ends; the target has its own line here.
+    let files: Vec<_> = listed.lines().filter(|line| !line.starts_with("i/ ")).collect();
+    assert!(files.iter().any(|file| file.ends_with("\timages/python-base/Dockerfile")), "{listed}");
+    for file in files {
+        let is_binary = file.starts_with("i/-text ");
+        let is_lf = ["i/lf ", "i/none "].iter().any(|start| file.starts_with(start)) && file.contains(" eol=lf ");
+        assert!(is_binary || is_lf, "{file}: .gitattributes must say eol=lf, and the commit have LF");
+    }
+}
