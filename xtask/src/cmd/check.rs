@@ -235,25 +235,45 @@ fn stray_folders(context: &Context, projects: &[&Project]) -> Vec<Finding> {
         .collect()
 }
 
-/// What a workflow runs, anybody can run: its commands are `cargo xtask …` alone.
+/// What is wrong in GitHub's workflows.
 fn workflow_faults(context: &Context) -> Result<Vec<Finding>> {
     let mut faults = Vec::new();
     for file in ci::workflows(context)? {
         let path = context.root.join(&file);
         let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
         for (index, line) in text.lines().enumerate() {
-            let line = line.trim_start().trim_start_matches("- ").replace(['"', '\''], "");
-            let command = line.strip_prefix("run:").map(str::trim);
-            let alone = |command: &str| {
-                command.starts_with("cargo xtask ") && !command.contains([';', '|', '&', '$', '`', '<', '>'])
+            let line = line.trim_start().trim_start_matches("- ");
+            let what = match line.split_once(':') {
+                Some(("run", command)) if !is_alone(command) => {
+                    "runs something other than one plain `cargo xtask …` or `git …`: make it a verb"
+                }
+                Some(("uses", action)) if !is_pinned(action) => {
+                    "a tag can be moved to other code: pin the action, `uses: OWNER/NAME@<40-digit commit> # <version>`"
+                }
+                _ => continue,
             };
-            if command.is_some_and(|command| !alone(command)) {
-                let what = "runs something else than `cargo xtask …`: make it a verb".to_owned();
-                faults.push(Finding { place: format!("{}:{}", file.display(), index + 1), what });
-            }
+            faults.push(Finding { place: format!("{}:{}", file.display(), index + 1), what: what.to_owned() });
         }
     }
     Ok(faults)
+}
+
+/// What a workflow runs, anybody can run: one command, into which a shell puts nothing.
+fn is_alone(command: &str) -> bool {
+    let command = command.replace(['"', '\''], "");
+    let command = command.trim();
+    ["cargo xtask ", "git "].iter().any(|start| command.starts_with(start))
+        && !command.contains([';', '|', '&', '$', '`', '<', '>'])
+}
+
+/// An action at a full commit, with its version for people and for Dependabot; or one of the repository's own.
+fn is_pinned(action: &str) -> bool {
+    let action = action.trim();
+    let pinned = action.split_once('@').and_then(|(_, at)| at.split_once(" # "));
+    action.starts_with("./")
+        || pinned.is_some_and(|(commit, version)| {
+            commit.len() == 40 && commit.bytes().all(|byte| byte.is_ascii_hexdigit()) && !version.is_empty()
+        })
 }
 
 pub fn run(context: &Context, flags: &flags::Check) -> Result<()> {

@@ -41,7 +41,10 @@ pub fn plan(context: &Context, no_setup: bool) -> Result<Plan> {
     step("workflows", Invocation::new(&tool, schema.into_iter().chain(workflows)));
     let dependabot = context.shown(dependabot::FILE).display().to_string();
     step("dependabot", Invocation::new(&tool, ["--builtin-schema", "vendor.dependabot", &dependabot]));
-    step("unit and command-line tests", cargo(&["test", "--workspace"]));
+    let zizmor = context.shown("target/tools/bin/zizmor").display().to_string();
+    let github = context.shown(".github").display().to_string();
+    step("workflows' security", Invocation::new(&zizmor, ["--offline", "--quiet", &github]));
+    step("unit and command-line tests", cargo(&["test", "--locked", "--workspace"]));
     step("locks", cargo(&["xtask", "lock", "--check", "--all"]));
     let family = |verb: &[&str]| {
         let run = cargo(&[&["xtask"], verb, &["--all"]].concat());

@@ -13,7 +13,8 @@ use std::{
 pub const FILE: &str = ".github/dependabot.yml";
 
 /// The whole file. What is asked for is monthly, and one pull request for each dependency, through all folders: versions
-/// that are coupled move together, or not at all.
+/// that are coupled move together, or not at all. A release waits a week, in which a malicious one is usually found;
+/// security updates don't wait.
 pub fn generate(context: &Context, project: &Project) -> String {
     let with = |file: &str| folders(context, |folder| context.has(folder.join(file)));
     let dockerfiles = project.images.iter().map(|image| image.folder.clone()).collect();
@@ -37,7 +38,7 @@ pub fn generate(context: &Context, project: &Project) -> String {
         }
         let _ = write!(
             out,
-            "    schedule:\n      interval: monthly\n    groups:\n      {ecosystem}:\n        patterns: [\"*\"]\n        \
+            "    schedule:\n      interval: monthly\n    cooldown:\n      default-days: 7\n    groups:\n      {ecosystem}:\n        patterns: [\"*\"]\n        \
              group-by: dependency-name\n"
         );
         if ecosystem == "pip" {

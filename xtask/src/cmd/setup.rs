@@ -36,7 +36,7 @@ pub const CA_BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
 /// and the programs that are linked into `target/tools/bin`.
 const ENVIRONMENTS: [(&str, &str, &[&str]); 2] = [
     ("poetry", "images/build-tools/requirements.txt", &["poetry", "uv"]),
-    ("aws", "xtask/tools/requirements.txt", &["aws", "hadolint", "check-jsonschema"]),
+    ("aws", "xtask/tools/requirements.txt", &["aws", "hadolint", "check-jsonschema", "zizmor"]),
 ];
 const TEST_ENVIRONMENT: (&str, &str, &[&str]) = ("moto", "xtask/tests/requirements.txt", &["moto_server"]);
 /// The copy of the pins that says what an environment was made from.

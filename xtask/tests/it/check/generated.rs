@@ -4,8 +4,8 @@ use super::{STALE_README, each};
 use crate::support::{BASE, Python, SERVE, WORKFLOW, append, clean, remove};
 
 #[test]
-fn a_workflow_runs_cargo_xtask_alone() {
-    const WHAT: &str = "runs something else than `cargo xtask …`: make it a verb";
+fn a_workflow_runs_one_plain_command() {
+    const WHAT: &str = "runs something other than one plain `cargo xtask …` or `git …`: make it a verb";
     each(&[
         (
             "another tool",
@@ -23,11 +23,59 @@ fn a_workflow_runs_cargo_xtask_alone() {
             &[(WORKFLOW, "      - run: |", WHAT)],
         ),
         (
+            "a variable in a shell",
+            |repo| append(repo, WORKFLOW, "      - run: git checkout ${{ github.head_ref }}\n"),
+            &[(WORKFLOW, "      - run: git checkout", WHAT)],
+        ),
+        (
             "a second workflow",
             |repo| repo.write(".github/workflows/a.yml", "steps:\n  - run: make\n"),
             &[(".github/workflows/a.yml", "  - run: make", WHAT)],
         ),
     ]);
+    let repo = clean();
+    append(&repo, WORKFLOW, "      - run: git -c credential.helper='!gh auth git-credential' push origin HEAD\n");
+    repo.run(&["check"]).succeeds();
+}
+
+#[test]
+fn a_workflows_actions_are_pinned_by_commit() {
+    const WHAT: &str =
+        "a tag can be moved to other code: pin the action, `uses: OWNER/NAME@<40-digit commit> # <version>`";
+    each(&[
+        (
+            "a tag",
+            |repo| append(repo, WORKFLOW, "      - uses: actions/cache@v4\n"),
+            &[(WORKFLOW, "      - uses: actions/cache", WHAT)],
+        ),
+        (
+            "no version, under a name",
+            |repo| {
+                let uses = "uses: actions/cache@3d3c42e5aac5ba805825da76410c181273ba90b1";
+                append(repo, WORKFLOW, &format!("      - name: x\n        {uses}\n"));
+            },
+            &[(WORKFLOW, "        uses: actions/cache", WHAT)],
+        ),
+        (
+            "a short commit",
+            |repo| append(repo, WORKFLOW, "      - uses: actions/cache@3d3c42e # v4.2.0\n"),
+            &[(WORKFLOW, "      - uses: actions/cache", WHAT)],
+        ),
+        (
+            "a branch as long as a commit",
+            |repo| {
+                append(
+                    repo,
+                    WORKFLOW,
+                    "      - uses: actions/cache@main-main-main-main-main-main-main-main- # v4.2.0\n",
+                );
+            },
+            &[(WORKFLOW, "      - uses: actions/cache", WHAT)],
+        ),
+    ]);
+    let repo = clean();
+    append(&repo, WORKFLOW, "      - uses: ./.github/actions/ours\n");
+    repo.run(&["check"]).succeeds();
 }
 
 #[test]

@@ -88,7 +88,11 @@ fn all_faults_are_listed_at_once() {
     let others: Faults = &[
         (DEV, "  kubeflow-a:", "kubeflow-a: x-core-images differs between the two compose files"),
         ("images/python-base/tests", "", "is missing"),
-        (WORKFLOW, "      - run: make", "runs something else than `cargo xtask …`: make it a verb"),
+        (
+            WORKFLOW,
+            "      - run: make",
+            "runs something other than one plain `cargo xtask …` or `git …`: make it a verb",
+        ),
         (
             "images/fastapi-serve/poetry.lock",
             "[[package]]",

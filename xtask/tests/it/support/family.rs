@@ -104,7 +104,8 @@ pub fn clean() -> Repo {
         repo.write(&format!("images/{image}/example/Dockerfile"), &format!("FROM r.io/{image}:latest\n"));
     }
     repo.write("README.md", &with_marks("A family", &["graph", "images", "variables"]));
-    repo.write(WORKFLOW, "jobs:\n  ci:\n    steps:\n      - uses: actions/checkout@v5\n      - run: cargo xtask ci\n");
+    let uses = "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1 # v7.0.1";
+    repo.write(WORKFLOW, &format!("jobs:\n  ci:\n    steps:\n      - uses: {uses}\n      - run: cargo xtask ci\n"));
     repo.run(&["check", "--write"]).succeeds();
     repo
 }
