@@ -28,7 +28,10 @@ pub fn plan(context: &Context, no_setup: bool) -> Result<Plan> {
         step("setup", cargo(&["xtask", "setup", "--tests"]));
     }
     step("format", cargo(&["fmt", "--all", "--check"]));
-    step("clippy", cargo(&["clippy", "--quiet", "--workspace", "--all-targets", "--", "--deny", "warnings"]));
+    step(
+        "clippy",
+        cargo(&["clippy", "--locked", "--quiet", "--workspace", "--all-targets", "--", "--deny", "warnings"]),
+    );
     step("check", cargo(&["xtask", "check"]));
     let project = context.project_of(Environment::Ci)?;
     let examples = project.family().map(|image| image.folder.join("example/Dockerfile"));
@@ -53,7 +56,10 @@ pub fn plan(context: &Context, no_setup: bool) -> Result<Plan> {
     step("build the family", family(&["build"]));
     step("validate the family", family(&["validate"]));
     // After the builds, whose layers these find.
-    step("tests with the real engine", cargo(&["test", "--workspace", "--", "--ignored", "--test-threads=1"]));
+    step(
+        "tests with the real engine",
+        cargo(&["test", "--locked", "--workspace", "--", "--ignored", "--test-threads=1"]),
+    );
     let built: Vec<ImageRef> =
         project.family().map(|image| ImageRef { tag: TAG.to_owned(), ..image.reference.clone() }).collect();
     step("remove the family", docker::remove_images(&built));

@@ -1,6 +1,6 @@
 //! What holds for every clone of this repository.
 
-use std::{path::Path, process::Command};
+use std::{fs, path::Path, process::Command};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
@@ -23,4 +23,13 @@ fn text_has_lf_in_every_clone_whatever_core_autocrlf_says() {
         let is_lf = ["i/lf ", "i/none "].iter().any(|start| file.starts_with(start)) && file.contains(" eol=lf ");
         assert!(is_binary || is_lf, "{file}: .gitattributes must say eol=lf, and the commit have LF");
     }
+}
+
+#[test]
+fn ci_runs_the_oldest_rust_that_cargo_toml_promises() {
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let manifest: toml_edit::DocumentMut = manifest.parse().unwrap();
+    let promised = manifest["workspace"]["package"]["rust-version"].as_str().unwrap();
+    let workflow = fs::read_to_string(root().join(".github/workflows/ci.yml")).unwrap();
+    assert!(workflow.contains(&format!("\n      RUSTUP_TOOLCHAIN: \"{promised}\"\n")), "ci.yml doesn't run {promised}");
 }
