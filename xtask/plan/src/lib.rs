@@ -6,6 +6,7 @@
 pub mod compute;
 pub mod facts;
 pub mod invocation;
+pub mod steering;
 pub mod step;
 pub mod tools;
 

@@ -103,6 +103,12 @@ impl From<Image> for Inspected {
     }
 }
 
+/// `major.minor` of a version such as `v2.26.1-4`.
+pub fn major_minor(version: &str) -> Option<(u32, u32)> {
+    let mut parts = version.trim().trim_start_matches('v').split(['.', '-', '+']);
+    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+}
+
 /// docker compose with one of our files.
 #[derive(Debug, Clone)]
 pub struct Compose {
@@ -280,6 +286,14 @@ mod tests {
         {
             assert!(list(none).is_none(), "{none}");
         }
+    }
+
+    #[test]
+    fn versions() {
+        assert_eq!(major_minor("2.26.1-4"), Some((2, 26)));
+        assert_eq!(major_minor("v2.9.0\n"), Some((2, 9)));
+        assert_eq!(major_minor("1.29.2"), Some((1, 29)));
+        assert_eq!(major_minor("dev"), None);
     }
 
     #[test]
