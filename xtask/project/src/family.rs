@@ -11,7 +11,7 @@ use crate::{
     pyproject::Pyproject,
 };
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     path::Path,
 };
 
@@ -238,8 +238,10 @@ pub fn standards<'a>(members: &'a [Member<'a>]) -> Vec<Standards<'a>> {
             }
         }
     }
+    let positions: HashMap<&ImageName, usize> =
+        members.iter().enumerate().map(|(position, member)| (&member.image.name, position)).collect();
     let of_member = |(member, own): (&Member, &BTreeMap<&'a PackageName, BTreeSet<&'a str>>)| {
-        let base = members.iter().position(|base| Some(&base.image.name) == member.base.as_ref());
+        let base = member.base.as_ref().and_then(|base| positions.get(base).copied());
         let standard = |package: &&'a PackageName| {
             let bases = base.and_then(|base| Some((&members[base], versions[base].get(package)?.clone())));
             Some((*package, bases.or_else(|| first.get(package).cloned())?))

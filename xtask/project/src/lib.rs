@@ -9,6 +9,7 @@ pub mod files;
 mod graph;
 mod image;
 mod interpolate;
+mod lines;
 pub mod lockfile;
 pub mod package;
 mod parallel;
@@ -232,6 +233,11 @@ impl Project {
 
     pub fn image(&self, name: &ImageName) -> Result<&Image, Fault> {
         self.position(name).map(|i| &self.images[i])
+    }
+
+    /// As `image`, where its absence is not a fault.
+    pub fn find(&self, name: &ImageName) -> Option<&Image> {
+        self.index.get(name).map(|i| &self.images[*i])
     }
 
     fn position(&self, name: &ImageName) -> Result<usize, Fault> {

@@ -1,6 +1,6 @@
 //! poetry.lock, as far as versions are concerned.
 
-use crate::{error::Fault, package::PackageName, pin::GROUP};
+use crate::{error::Fault, lines::Lines, package::PackageName, pin::GROUP};
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
@@ -65,8 +65,9 @@ impl Lockfile {
                 Fault::project(format!("reading {file}:{}: an unresolved merge conflict", line + 1)).help(help())
             );
         }
+        let lines = Lines::of(text);
         let document = Document::parse(text).map_err(|e| {
-            let line = e.span().map_or(String::new(), |span| format!(":{}", line_at(text, span.start)));
+            let line = e.span().map_or(String::new(), |span| format!(":{}", lines.at(span.start)));
             Fault::project(format!("reading {file}{line}: {}", e.message())).help(help())
         })?;
         let metadata = document.get("metadata").and_then(Item::as_table);
@@ -82,8 +83,8 @@ impl Lockfile {
         }
         let tables = document.get("package").and_then(Item::as_array_of_tables);
         let packages = tables.into_iter().flatten().map(|table| {
-            package(text, table).ok_or_else(|| {
-                let line = table.span().map_or(1, |span| line_at(text, span.start));
+            package(&lines, table).ok_or_else(|| {
+                let line = table.span().map_or(1, |span| lines.at(span.start));
                 Fault::project(format!("reading {file}:{line}: a package without name, version or groups")).help(help())
             })
         });
@@ -100,7 +101,7 @@ impl Lockfile {
     }
 }
 
-fn package(text: &str, table: &Table) -> Option<Package> {
+fn package(lines: &Lines, table: &Table) -> Option<Package> {
     let string = |name: &str| table.get(name).and_then(Item::as_str).map(str::to_owned);
     let groups = table.get("groups")?.as_array()?.iter().filter_map(|group| group.as_str().map(str::to_owned));
     let groups: Vec<String> = groups.collect();
@@ -115,13 +116,8 @@ fn package(text: &str, table: &Table) -> Option<Package> {
             (None, None) => return None,
         },
     };
-    let line = table.span().map_or(1, |span| line_at(text, span.start));
+    let line = table.span().map_or(1, |span| lines.at(span.start));
     Some(Package { name: string("name")?.as_str().into(), version: string("version")?, groups, markers, line })
-}
-
-/// The line of a byte offset, from 1.
-pub(crate) fn line_at(text: &str, offset: usize) -> usize {
-    text.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count() + 1
 }
 
 /// A package that isn't the same in two locks: its versions before and after, empty where it wasn't or isn't there.

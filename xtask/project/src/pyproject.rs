@@ -2,7 +2,7 @@
 
 use crate::{
     error::Fault,
-    lockfile::line_at,
+    lines::Lines,
     package::PackageName,
     pin::{GROUP, Pin, Pins},
 };
@@ -27,7 +27,7 @@ impl Pyproject {
     /// Not TOML, with its line.
     pub fn parse(path: &Path, text: &str) -> Result<Pyproject, Fault> {
         let document = text.parse().map_err(|e: toml_edit::TomlError| {
-            let line = e.span().map_or(String::new(), |span| format!(":{}", line_at(text, span.start)));
+            let line = e.span().map_or(String::new(), |span| format!(":{}", Lines::of(text).at(span.start)));
             Fault::project(format!("reading {}{line}: {}", path.display(), e.message()))
                 .help("mend the TOML, then try again")
         })?;

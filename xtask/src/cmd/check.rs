@@ -8,14 +8,14 @@ use crate::{
 use anyhow::{Context as _, Result};
 use project::{
     Base, Environment, Image, ImageRef, Origin, Project,
-    compose::line_of,
+    compose::KeyLines,
     error::Fault,
-    family::{self, Finding},
+    family::{self, Finding, Member},
     files::Files,
     vars::Vars,
 };
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashMap, HashSet},
     fs,
     path::{Path, PathBuf},
 };
@@ -24,17 +24,18 @@ use std::{
 const FILES: [&str; 3] = [".dockerignore", "README.md", "tests"];
 
 /// Everything that is wrong between and behind the two projects.
-fn faults(context: &Context, dev: &Project, ci: &Project) -> Vec<Finding> {
+fn faults(context: &Context, dev: &Project, ci: &Project, members: &[Member]) -> Vec<Finding> {
     let mut faults = Vec::new();
     for (here, there) in [(dev, ci), (ci, dev)] {
         let text = fs::read_to_string(here.root.join(here.file())).unwrap_or_default();
+        let (lines, keys): (Vec<&str>, _) = (text.lines().collect(), KeyLines::of(&text));
         let place = |image: &Image| {
-            let line = line_of(&text, &["services", image.name.as_str()]);
+            let line = keys.line(&["services", image.name.as_str()]);
             format!("{}:{}", here.file(), line.unwrap_or(1))
         };
         for image in &here.images {
             let mut add = |what: String| faults.push(Finding { place: place(image), what });
-            match there.images.iter().find(|other| other.name == image.name) {
+            match there.find(&image.name) {
                 None => add(format!("{} isn't in {}", image.name, there.file())),
                 // Each difference is told once.
                 Some(_) if here.environment == Environment::Ci => {}
@@ -44,7 +45,7 @@ fn faults(context: &Context, dev: &Project, ci: &Project) -> Vec<Finding> {
                 if image.about.is_none() {
                     add(format!("{} has no x-core-images: with description and hardware", image.name));
                 }
-                if let Some(suite) = suite_faults(&text, image, here) {
+                if let Some(suite) = suite_faults(&lines, &keys, image, here) {
                     add(suite);
                 }
             }
@@ -55,9 +56,7 @@ fn faults(context: &Context, dev: &Project, ci: &Project) -> Vec<Finding> {
     }
     faults.extend([dev, ci].into_iter().flat_map(external_faults));
     faults.extend(stray_folders(context, &[dev, ci]));
-    let (members, unread) = family::members(dev, &Files::read(&dev.root, &family::wanted(dev)));
-    faults.extend(unread);
-    faults.extend(family::findings(&members));
+    faults.extend(family::findings(members));
     faults
 }
 
@@ -82,13 +81,12 @@ fn differences(dev: &Image, ci: &Image) -> impl Iterator<Item = String> {
 }
 
 /// A child also passes its ancestors' tests: their folders stand in its suite's command.
-fn suite_faults(text: &str, image: &Image, project: &Project) -> Option<String> {
+fn suite_faults(lines: &[&str], keys: &KeyLines, image: &Image, project: &Project) -> Option<String> {
     let suite = image.suite.as_ref()?;
-    let start = line_of(text, &["services", suite])?;
-    let lines: Vec<&str> =
-        text.lines().skip(start).take_while(|line| line.is_empty() || line.starts_with("   ")).collect();
+    let start = keys.line(&["services", suite])?;
+    let lines = lines[start..].iter().take_while(|line| line.is_empty() || line.starts_with("   "));
     let code = |line: &&str| line.split(" #").next().unwrap_or_default().to_owned();
-    let body: Vec<String> = lines.iter().filter(|line| !line.trim_start().starts_with('#')).map(code).collect();
+    let body: Vec<String> = lines.filter(|line| !line.trim_start().starts_with('#')).map(code).collect();
     let body = body.join("\n");
     // As a whole word: `x/tests-old` is not `x/tests`.
     let names = |body: &str, folder: &str| {
@@ -160,24 +158,22 @@ fn folder_faults(context: &Context, project: &Project, image: &Image) -> Vec<Fin
 }
 
 /// What is generated: the file, and what it should hold, or why that can't be said.
-fn generated(context: &Context, project: &Project) -> Result<Vec<(PathBuf, Result<String, String>)>> {
+type Generated = Vec<(PathBuf, Result<String, String>)>;
+
+fn generated(context: &Context, project: &Project, members: &[Member]) -> Result<Generated> {
     let path = context.root.join("README.md");
     let readme = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
     let readme = ("README.md".into(), readme::generate(&readme, project));
-    let dependabot = (dependabot::FILE.into(), Ok(dependabot::generate(context, project)));
-    Ok([readme, dependabot].into_iter().chain(readme::of_images(project)).collect())
+    let dependabot = (dependabot::FILE.into(), Ok(dependabot::generate(context, project, members)));
+    Ok([readme, dependabot].into_iter().chain(readme::of_images(project, members)).collect())
 }
 
 /// An external image stands in the compose files as a service, for bots look there, and in the arguments of what is built
 /// from it: both say the same.
 fn external_faults(project: &Project) -> Vec<Finding> {
-    let mut faults = Vec::new();
-    for (image, base) in external_bases(project) {
+    let finding = |Unnamed { image, base, moved }: Unnamed| {
         let (image, argument, reference) = (&image.name, &base.argument, &base.reference);
-        if project.externals.iter().any(|(_, named)| named == reference) {
-            continue;
-        }
-        let what = match moved(project, reference) {
+        let what = match moved {
             Some((service, named)) => {
                 format!(
                     "{image}: {argument} is {reference}, the service {service} has {named}: cargo xtask check --write"
@@ -185,20 +181,31 @@ fn external_faults(project: &Project) -> Vec<Finding> {
             }
             None => format!("{image}: {argument} is {reference}, which no service with the profile external has"),
         };
-        faults.push(Finding { place: project.file().to_owned(), what });
-    }
-    faults
+        Finding { place: project.file().to_owned(), what }
+    };
+    unnamed_bases(project).into_iter().map(finding).collect()
 }
 
-fn external_bases(project: &Project) -> impl Iterator<Item = (&Image, &Base)> {
+/// An external image that an argument names and no service does.
+struct Unnamed<'a> {
+    image: &'a Image,
+    base: &'a Base,
+    /// The service that names another version of it, one that no argument has.
+    moved: Option<&'a (String, ImageRef)>,
+}
+
+fn unnamed_bases(project: &Project) -> Vec<Unnamed<'_>> {
     let bases = project.images.iter().flat_map(|image| image.bases.iter().map(move |base| (image, base)));
-    bases.filter(|(_, base)| base.origin == Origin::External)
-}
-
-/// The service that names another version of an image than all arguments do.
-fn moved<'a>(project: &'a Project, reference: &ImageRef) -> Option<&'a (String, ImageRef)> {
-    let used = |named: &ImageRef| external_bases(project).any(|(_, base)| base.reference == *named);
-    project.externals.iter().find(|(_, named)| named.is_version_of(reference) && !used(named))
+    let external: Vec<_> = bases.filter(|(_, base)| base.origin == Origin::External).collect();
+    let used: HashSet<&ImageRef> = external.iter().map(|(_, base)| &base.reference).collect();
+    let named: HashSet<&ImageRef> = project.externals.iter().map(|(_, named)| named).collect();
+    let repository = |reference: &ImageRef| (reference.registry.clone(), reference.repository.clone());
+    let unused = project.externals.iter().filter(|(_, named)| !used.contains(named));
+    // The first service of each repository.
+    let moved: HashMap<_, _> = unused.rev().map(|service| (repository(&service.1), service)).collect();
+    let unnamed = external.into_iter().filter(|(_, base)| !named.contains(&base.reference));
+    let moved = |base: &Base| moved.get(&repository(&base.reference)).copied();
+    unnamed.map(|(image, base)| Unnamed { image, base, moved: moved(base) }).collect()
 }
 
 /// Writes the tag of each external image's service, which a bot may have moved, wherever the old one stands.
@@ -206,12 +213,11 @@ fn carry_external_tags(context: &Context, projects: &[Project]) -> Result<()> {
     for project in projects {
         let path = context.root.join(project.file());
         let old = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
-        let unnamed = external_bases(project).map(|(_, base)| &base.reference);
-        let unnamed = unnamed.filter(|reference| !project.externals.iter().any(|(_, named)| named == *reference));
-        let new = unnamed.fold(old.clone(), |text, reference| match moved(project, reference) {
-            Some((_, named)) => text.replace(&reference.to_string(), &named.to_string()),
-            None => text,
-        });
+        let new =
+            unnamed_bases(project).into_iter().fold(old.clone(), |text, Unnamed { base, moved, .. }| match moved {
+                Some((_, named)) => text.replace(&base.reference.to_string(), &named.to_string()),
+                None => text,
+            });
         if new != old {
             fs::write(&path, new).with_context(|| format!("writing {}", path.display()))?;
             context.note(&format!("{}: external images' tags carried to the arguments", project.file()));
@@ -224,8 +230,9 @@ fn carry_external_tags(context: &Context, projects: &[Project]) -> Result<()> {
 fn stray_folders(context: &Context, projects: &[&Project]) -> Vec<Finding> {
     let entries = fs::read_dir(context.root.join("images")).into_iter().flatten().flatten();
     let folders = entries.map(|entry| Path::new("images").join(entry.file_name()));
-    let is_service =
-        |folder: &Path| projects.iter().flat_map(|project| &project.images).any(|image| image.folder == folder);
+    let services: HashSet<&Path> =
+        projects.iter().flat_map(|project| &project.images).map(|image| image.folder.as_path()).collect();
+    let is_service = |folder: &Path| services.contains(folder);
     let strays = folders.filter(|folder| context.has(folder.join("Dockerfile")) && !is_service(folder));
     strays
         .map(|folder| Finding {
@@ -286,9 +293,11 @@ pub fn run(context: &Context, flags: &flags::Check) -> Result<()> {
     let (dev, ci) = (load(Environment::Dev)?, load(Environment::Ci)?);
     let all: Vec<_> = dev.images.iter().map(|image| image.name.clone()).collect();
     dev.with_bases(&all)?;
-    let mut faults = faults(context, &dev, &ci);
+    let (members, unread) = family::members(&dev, &Files::read(&dev.root, &family::wanted(&dev)));
+    let mut faults = faults(context, &dev, &ci, &members);
+    faults.extend(unread);
     faults.extend(workflow_faults(context)?);
-    for (path, new) in generated(context, &dev)? {
+    for (path, new) in generated(context, &dev, &members)? {
         let old = fs::read_to_string(context.root.join(&path)).unwrap_or_default();
         match new {
             Err(why) => faults.push(Finding { place: path.display().to_string(), what: why }),

@@ -1,7 +1,7 @@
 //! Dependabot's configuration, from the compose files and the folders that hold what it can move.
 
 use super::Context;
-use project::{PackageName, Project, family, files::Files};
+use project::{PackageName, Project, family::Member};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
@@ -15,7 +15,7 @@ pub const FILE: &str = ".github/dependabot.yml";
 /// The whole file. What is asked for is monthly, and one pull request for each dependency, through all folders: versions
 /// that are coupled move together, or not at all. A release waits a week, in which a malicious one is usually found;
 /// security updates don't wait.
-pub fn generate(context: &Context, project: &Project) -> String {
+pub fn generate(context: &Context, project: &Project, members: &[Member]) -> String {
     let with = |file: &str| folders(context, |folder| context.has(folder.join(file)));
     let dockerfiles = project.images.iter().map(|image| image.folder.clone()).collect();
     let root = BTreeSet::from([PathBuf::new()]);
@@ -47,7 +47,7 @@ pub fn generate(context: &Context, project: &Project) -> String {
                     # moved by hand, and by an export of the lock\n    exclude-paths:\n      \
                     - vendor-wheels/**\n      - images/*/vendor-wheels/**\n      - example/**\n    \
                     # what only follows from others, and what is pinned to go with a base or a vendor's wheel\n    ignore:\n";
-            for name in not_to_move(project) {
+            for name in not_to_move(members) {
                 let _ = writeln!(out, "      - dependency-name: {name}");
             }
         }
@@ -57,8 +57,7 @@ pub fn generate(context: &Context, project: &Project) -> String {
 
 /// The coupled pins, which are direct dependencies to Dependabot, but for those that some image asks for; and what an
 /// image asks for at one version alone.
-fn not_to_move(project: &Project) -> BTreeSet<PackageName> {
-    let (members, _) = family::members(project, &Files::read(&project.root, &family::wanted(project)));
+fn not_to_move(members: &[Member]) -> BTreeSet<PackageName> {
     let asked: BTreeMap<PackageName, bool> =
         members.iter().flat_map(|member| member.pyproject.dependencies()).collect();
     let pins = members.iter().flat_map(|member| member.pyproject.pins().into_keys());

@@ -16,6 +16,8 @@ use project::{
     Image, ImageName, Origin, Project,
     coupling::pins_of,
     error::{Cause, Fault},
+    family,
+    files::Files,
     lockfile::Lockfile,
     package::PackageName,
     pin::Pins,
@@ -298,8 +300,9 @@ pub fn run(context: &Context, flags: &flags::Lock) -> Result<()> {
 
 /// What is generated from locks is, anew. What can't be is for `check` to tell.
 fn name_versions(context: &Context, project: &Project) -> Result<()> {
-    let dependabot = (dependabot::FILE.into(), Ok(dependabot::generate(context, project)));
-    for (path, new) in readme::of_images(project).into_iter().chain([dependabot]) {
+    let (members, _) = family::members(project, &Files::read(&project.root, &family::wanted(project)));
+    let dependabot = (dependabot::FILE.into(), Ok(dependabot::generate(context, project, &members)));
+    for (path, new) in readme::of_images(project, &members).into_iter().chain([dependabot]) {
         let path = context.root.join(path);
         if let Ok(new) = new
             && fs::read_to_string(&path).is_ok_and(|old| old != new)

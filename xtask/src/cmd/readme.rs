@@ -3,11 +3,7 @@
 use super::graph::Graph;
 use crate::flags::Cli;
 use clap::CommandFactory as _;
-use project::{
-    Image, Project,
-    family::{self, Member},
-    files::Files,
-};
+use project::{Image, Project, family::Member};
 use std::{fmt::Write as _, fs, path::PathBuf};
 
 /// README.md with every generated part made anew.
@@ -22,19 +18,15 @@ pub fn generate(text: &str, project: &Project) -> Result<String, String> {
 
 /// Every image's README.md likewise: the versions of what it asks for, and its example's Dockerfile. Of a missing one
 /// there is nothing to say.
-pub fn of_images(project: &Project) -> Vec<(PathBuf, Result<String, String>)> {
-    let readme = |member: Member| {
+pub fn of_images(project: &Project, members: &[Member]) -> Vec<(PathBuf, Result<String, String>)> {
+    let readme = |member: &Member| {
         let path = member.image.folder.join("README.md");
         let text = fs::read_to_string(project.root.join(&path)).ok()?;
         let new = example(project, member.image)
-            .and_then(|example| fill(&text, &[("versions", versions(&member)), ("example", example)]));
+            .and_then(|example| fill(&text, &[("versions", versions(member)), ("example", example)]));
         Some((path, new))
     };
-    family::members(project, &Files::read(&project.root, &family::wanted(project)))
-        .0
-        .into_iter()
-        .filter_map(readme)
-        .collect()
+    members.iter().filter_map(readme).collect()
 }
 
 fn example(project: &Project, image: &Image) -> Result<String, String> {

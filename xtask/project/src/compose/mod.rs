@@ -1,13 +1,16 @@
-//! Reads a compose file: the only module that knows YAML.
+//! Reads a compose file.
 //!
 //! What it reads is what the xtask plans with; every other key is compose's own business and passes by. `extends` and
 //! `include` would move that out of sight, and are refused.
 #![expect(clippy::disallowed_methods, reason = "the one module that reads YAML; its tests run the real compose")]
 
-use super::vars::Vars;
-use crate::{error::Fault, parallel};
-use serde::de::{Deserialize, Deserializer, EnumAccess, Error as _, MapAccess, SeqAccess, VariantAccess as _, Visitor};
-use std::{collections::BTreeMap, fmt, path::Path};
+mod key_lines;
+mod node;
+
+use crate::{error::Fault, parallel, vars::Vars};
+pub use key_lines::{KeyLines, line_of};
+use node::Node;
+use std::{collections::BTreeMap, path::Path};
 
 /// The services of one compose file, in the order they are written.
 #[derive(Debug, Clone)]
@@ -41,116 +44,6 @@ pub struct Build {
 pub struct About {
     pub description: String,
     pub hardware: String,
-}
-
-/// A value of the file, with its aliases and `<<` resolved; a scalar as its text. Unlike serde_yaml's own `Value` it
-/// neither hashes keys nor clones what it merges: a family of thousands stays quick.
-#[derive(Debug)]
-enum Node {
-    Text(String),
-    List(Vec<Node>),
-    Map(Vec<(String, Node)>),
-    /// A value with a tag, which is compose's own business.
-    Tagged,
-}
-
-impl<'de> Deserialize<'de> for Node {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Node, D::Error> {
-        deserializer.deserialize_any(NodeVisitor)
-    }
-}
-
-struct NodeVisitor;
-
-impl<'de> Visitor<'de> for NodeVisitor {
-    type Value = Node;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a YAML value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Node, E> {
-        Ok(Node::Text(String::new()))
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Node, E> {
-        Ok(Node::Text(value.to_string()))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Node, E> {
-        Ok(Node::Text(value.to_string()))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Node, E> {
-        Ok(Node::Text(value.to_string()))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Node, E> {
-        Ok(Node::Text(serde_yaml::Number::from(value).to_string()))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Node, E> {
-        Ok(Node::Text(value.to_owned()))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Node, A::Error> {
-        let mut list = Vec::new();
-        while let Some(item) = items.next_element()? {
-            list.push(item);
-        }
-        Ok(Node::List(list))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut items: A) -> Result<Node, A::Error> {
-        let mut map: Vec<(String, Node)> = Vec::new();
-        let mut bases = Vec::new();
-        while let Some(key) = items.next_key::<String>()? {
-            match key.as_str() {
-                "<<" => bases.push(items.next_value()?),
-                _ => map.push((key, items.next_value()?)),
-            }
-        }
-        if let Some(key) = repeated(&map) {
-            return Err(A::Error::custom(format!("the key {key} stands here twice")));
-        }
-        for base in bases {
-            merge(&mut map, base).map_err(A::Error::custom)?;
-        }
-        Ok(Node::Map(map))
-    }
-
-    fn visit_enum<A: EnumAccess<'de>>(self, value: A) -> Result<Node, A::Error> {
-        let (_, value) = value.variant::<String>()?;
-        value.newtype_variant::<Node>().map(|_| Node::Tagged)
-    }
-}
-
-fn repeated(map: &[(String, Node)]) -> Option<&str> {
-    if map.len() < 2 {
-        return None;
-    }
-    let mut keys: Vec<&str> = map.iter().map(|(key, _)| key.as_str()).collect();
-    keys.sort_unstable();
-    keys.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0])
-}
-
-/// Adds what `<<` names, a mapping or a list of them, where `map` doesn't say it itself.
-fn merge(map: &mut Vec<(String, Node)>, base: Node) -> Result<(), &'static str> {
-    match base {
-        Node::Map(base) => {
-            for (key, value) in base {
-                if !map.iter().any(|(known, _)| *known == key) {
-                    map.push((key, value));
-                }
-            }
-            Ok(())
-        }
-        Node::List(bases) => bases.into_iter().try_for_each(|base| match base {
-            Node::Map(_) => merge(map, base),
-            _ => Err("merging `<<`: a list of mappings is wanted"),
-        }),
-        Node::Text(_) | Node::Tagged => Err("merging `<<`: a mapping is wanted"),
-    }
 }
 
 impl ComposeFile {
@@ -322,30 +215,6 @@ fn refused(path: &Path, line: Option<usize>, key: &str) -> Fault {
 /// `:LINE`, or nothing.
 pub(crate) fn at(line: Option<usize>) -> String {
     line.map_or(String::new(), |line| format!(":{line}"))
-}
-
-/// The line (from 1) where the block mapping entry `keys` begins; a best effort, for messages, since the values that
-/// serde_yaml hands out no longer know where they stood.
-pub fn line_of(text: &str, keys: &[&str]) -> Option<usize> {
-    let mut open: Vec<usize> = Vec::new(); // the indentation of each key found so far
-    for (index, line) in text.lines().enumerate() {
-        let body = line.trim_start();
-        if body.is_empty() || body.starts_with('#') {
-            continue;
-        }
-        let indent = line.len() - body.len();
-        while open.last().is_some_and(|&outer| indent <= outer) {
-            open.pop();
-        }
-        let key = keys[open.len()];
-        if body.strip_prefix(key).is_some_and(|tail| tail.starts_with(':')) {
-            open.push(indent);
-            if open.len() == keys.len() {
-                return Some(index + 1);
-            }
-        }
-    }
-    None
 }
 
 #[cfg(test)]
