@@ -24,16 +24,13 @@ pub enum Action {
     Pipe(Invocation, Invocation),
     /// Reads files and asks tools, computes, then says, prints and writes the result.
     Compute(Compute),
-    /// Makes the folder `to` empty, and copies the files `from` into it.
+    /// Makes the folder `to` empty, and copies the files and folders `from` into it.
     Stage {
         from: Vec<PathBuf>,
         to: PathBuf,
     },
-    /// Puts the file `from` in the place of `to` in one go, then removes the folder it was in.
-    Replace {
-        from: PathBuf,
-        to: PathBuf,
-    },
+    /// Puts each file (the first of a pair) in the place of another (the second) in one go, and nothing in between.
+    Replace(Vec<(PathBuf, PathBuf)>),
     /// Writes a file in one go, and makes the folder it is in.
     Write {
         to: PathBuf,
@@ -170,11 +167,11 @@ impl fmt::Display for Action {
             Action::Stage { from, to } => {
                 let from: Vec<String> = from.iter().map(|file| path(file)).collect();
                 let to = path(to);
-                write!(f, "rm -rf {to} && mkdir -p {to} && cp {} {to}", from.join(" "))
+                write!(f, "rm -rf {to} && mkdir -p {to} && cp -r {} {to}", from.join(" "))
             }
-            Action::Replace { from, to } => {
-                let folder = from.parent().map(path).unwrap_or_default();
-                write!(f, "mv {} {} && rm -r {folder}", path(from), path(to))
+            Action::Replace(files) => {
+                let moves = files.iter().map(|(from, to)| format!("mv {} {}", path(from), path(to)));
+                f.write_str(&moves.collect::<Vec<_>>().join(" && "))
             }
             Action::Remove(folder) => write!(f, "rm -rf {}", path(folder)),
             Action::Write { to, text } => {
