@@ -1,15 +1,13 @@
 //! A copy of the repository, with a registry and an AWS of its own, whose two images are built once for all tests.
 
+use super::docker::{free_port, wait_for, when_we_end};
 use serde_json::Value;
 use std::{
     env, fs,
-    net::{TcpListener, TcpStream},
-    os::unix::process::CommandExt as _,
+    net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     sync::OnceLock,
-    thread,
-    time::{Duration, Instant},
 };
 use xshell::{Shell, cmd};
 
@@ -18,9 +16,6 @@ pub const ACCOUNT: &str = "123456789012";
 
 /// What a tag gets for a test that must not touch the others' images.
 pub const MOVED: &str = "-moved";
-
-/// Longer than anything here takes, so that a hang fails.
-pub const LIMIT: Duration = Duration::from_secs(300);
 
 /// A copy of the repository, whose images bear a tag of their own in a registry of their own.
 pub struct Copy {
@@ -49,23 +44,11 @@ impl Drop for Server {
     }
 }
 
-pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
 pub fn serve(command: &mut Command, port: u16) -> Server {
     let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let server = Server { child, port };
-    wait_for("a server to listen", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+    wait_for("a server to listen", || TcpStream::connect(("127.0.0.1", port)).ok());
     server
-}
-
-pub fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !holds() {
-        assert!(start.elapsed() < LIMIT, "waited in vain for {what}");
-        thread::sleep(Duration::from_millis(50));
-    }
 }
 
 /// Debian's registry with a user list: ECR's stand-in.
@@ -187,22 +170,11 @@ impl Copy {
 
     pub fn signal_when(&self, args: &[&str], ready: impl Fn() -> bool) -> Output {
         let child = self.xtask(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        wait_for("the work to begin", ready);
+        wait_for("the work to begin", || ready().then_some(()));
         let pid = child.id().to_string();
         assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
         child.wait_with_output().unwrap()
     }
-}
-
-/// Cleans up when this process has ended, however it has: what is shared is never dropped. (The end closes the pipe that
-/// the shell reads.)
-pub fn when_we_end(script: &str) {
-    let script = format!("cat >/dev/null; {script}");
-    let mut shell = Command::new("sh");
-    shell.args(["-c", &script]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-    // Not in our group: a Ctrl-C ends the tests first.
-    shell.process_group(0);
-    std::mem::forget(shell.spawn().unwrap());
 }
 
 /// The copy that the tests share, with both images built from scratch: no cached layer, no base.
@@ -215,10 +187,6 @@ pub fn built() -> &'static Copy {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         copy
     })
-}
-
-pub fn stderr(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 /// A file that gets its text back.

@@ -3,23 +3,16 @@
 //!
 //! Needs the engine.
 
+use super::docker::{LIMIT, REGISTRY, RESTRICTED, build, docker, wait_for, when_we_end};
 use std::{
     io::{Read as _, Write as _},
     net::TcpStream,
-    os::unix::process::CommandExt as _,
-    path::Path,
-    process::{Command, Stdio},
+    process::Command,
     thread,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 const IMAGE: &str = "dask-base";
-const REGISTRY: &str = "localhost:5000";
-/// Longer than anything here takes, so that a hang fails.
-const LIMIT: Duration = Duration::from_secs(60);
-/// As a cluster with the strictest policy runs a pod.
-const RESTRICTED: [&str; 6] =
-    ["--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--read-only", "--tmpfs=/tmp"];
 /// Where the operator tells a worker that its scheduler is.
 const ADDRESS: &str = "DASK_SCHEDULER_ADDRESS=tcp://scheduler:8786";
 /// The sum of squares, block by block, and slowly; it goes on to the end only after a worker has been lost that held
@@ -48,23 +41,6 @@ while len(workers()) == 2:
     time.sleep(0.05)
 print(int(squares.sum().compute()), *[worker['name'] for worker in workers().values()])
 ";
-
-fn docker(args: &[&str]) -> String {
-    let output = Command::new("docker").args(args).output().unwrap();
-    assert!(output.status.success(), "docker {args:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
-}
-
-fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let start = Instant::now();
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(start.elapsed() < LIMIT, "waited in vain for {what}");
-        thread::sleep(Duration::from_millis(100));
-    }
-}
 
 /// The answer to GET on loopback, head and body, or nothing where nobody answers.
 fn get(port: &str, path: &str) -> Option<String> {
@@ -100,24 +76,10 @@ impl Cluster {
             "docker rm --force --volumes {name}-scheduler {name}-one {name}-two {name}-client; \
              docker network rm {name}; docker image rm --force {REGISTRY}/{IMAGE}:{name}"
         );
-        // A Ctrl-C drops nothing, but closes the pipe that this reads; not in our group, for the group is what ends.
-        let mut shell = Command::new("sh");
-        shell.args(["-c", &format!("cat >/dev/null; {remove}")]).process_group(0);
-        std::mem::forget(shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+        // A Ctrl-C drops nothing.
+        when_we_end(&remove);
         let cluster = Cluster { name, remove };
-        let mut build = Command::new(env!("CARGO_BIN_EXE_xtask"));
-        for name in ["BASE_IMAGE_TAG", "TARGET_BUILD_STAGE", "USE_DOCKER_CACHE", "PLATFORM"] {
-            build.env_remove(name);
-        }
-        let build = build
-            .args(["build", IMAGE])
-            .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap())
-            .env("ENVIRONMENT", "ci")
-            .env("IMAGE_TAG", &cluster.name)
-            .env("REGISTRY", REGISTRY)
-            .output()
-            .unwrap();
-        assert!(build.status.success(), "{}", String::from_utf8_lossy(&build.stderr));
+        build(IMAGE, &cluster.name);
         docker(&["network", "create", &cluster.name]);
         cluster
     }

@@ -3,21 +3,14 @@
 //! Needs the engine, and all images built for production at the tag that `IMAGE_TAG` names, as `cargo xtask ci` has them:
 //! ENVIRONMENT=ci IMAGE_TAG=ci cargo xtask build --all && IMAGE_TAG=ci cargo test --test it engine::family -- --ignored
 
+use super::docker::{LIMIT, docker, root};
 use serde_json::Value;
 use std::{
     env,
-    path::{Path, PathBuf},
     process::{Command, Output},
     thread,
     time::{Duration, Instant},
 };
-
-/// Longer than anything here takes, so that a hang fails.
-const LIMIT: Duration = Duration::from_secs(120);
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
-}
 
 fn tag() -> String {
     env::var("IMAGE_TAG").unwrap_or_else(|_| "ci".to_owned())
@@ -25,12 +18,6 @@ fn tag() -> String {
 
 fn says(program: &str, args: &[&str]) -> Output {
     Command::new(program).args(args).current_dir(root()).output().unwrap()
-}
-
-fn docker(args: &[&str]) -> String {
-    let output = says("docker", args);
-    assert!(output.status.success(), "docker {args:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
 /// The images: name and reference. Each must be in the engine.

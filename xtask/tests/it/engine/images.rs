@@ -1,6 +1,9 @@
 //! `build`, `validate`, `start`, `stop` and `list`.
 
-use super::copy::{MOVED, Restored, built, stderr};
+use super::{
+    copy::{MOVED, Restored, built},
+    docker::stderr,
+};
 use serde_json::Value;
 use std::{
     fs,

@@ -3,46 +3,23 @@
 //!
 //! Needs the engine, chromium and its driver; the tests share one build.
 
+use super::docker::{LIMIT, REGISTRY, RESTRICTED, build, docker, free_port, wait_for, when_we_end};
 use serde_json::{Value, json};
 use std::{
     env, fs,
     io::{BufRead as _, BufReader, Read as _, Write as _},
-    net::{TcpListener, TcpStream},
-    os::unix::process::CommandExt as _,
-    path::{Path, PathBuf},
+    net::TcpStream,
+    path::PathBuf,
     process::{Child, Command, Stdio},
     sync::OnceLock,
     thread,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 const IMAGE: &str = "kubeflow-jupyter";
-const REGISTRY: &str = "localhost:5000";
 const PREFIX: &str = "/notebook/team/mine";
-/// Longer than anything here takes, so that a hang fails.
-const LIMIT: Duration = Duration::from_secs(60);
-/// As a cluster with the strictest policy runs a pod.
-const RESTRICTED: [&str; 6] =
-    ["--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--read-only", "--tmpfs=/tmp"];
 /// As a kubelet gives a new volume to a pod with `fsGroup: 100`: root's, and the group's.
 const EMPTY_VOLUME: &str = "--tmpfs=/home/jovyan:uid=0,gid=100,mode=2775";
-
-fn docker(args: &[&str]) -> String {
-    let output = Command::new("docker").args(args).output().unwrap();
-    assert!(output.status.success(), "docker {args:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
-}
-
-fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let start = Instant::now();
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(start.elapsed() < LIMIT, "waited in vain for {what}");
-        thread::sleep(Duration::from_millis(100));
-    }
-}
 
 /// The production image, under a tag of our own that goes when this process ends, however it does.
 fn image() -> &'static str {
@@ -50,24 +27,8 @@ fn image() -> &'static str {
     IMAGES.get_or_init(|| {
         let tag = format!("{IMAGE}-test-{}", std::process::id());
         let reference = |image: &str| format!("{REGISTRY}/{image}:{tag}");
-        let remove = format!("docker image rm --force {} {}", reference(IMAGE), reference("python-base"));
-        let mut shell = Command::new("sh");
-        // The end closes the pipe that it reads. Not in our group: a Ctrl-C ends the tests first.
-        shell.args(["-c", &format!("cat >/dev/null; {remove}")]).process_group(0);
-        std::mem::forget(shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
-        let mut build = Command::new(env!("CARGO_BIN_EXE_xtask"));
-        for name in ["BASE_IMAGE_TAG", "TARGET_BUILD_STAGE", "USE_DOCKER_CACHE", "PLATFORM"] {
-            build.env_remove(name);
-        }
-        let build = build
-            .args(["build", IMAGE])
-            .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap())
-            .env("ENVIRONMENT", "ci")
-            .env("IMAGE_TAG", &tag)
-            .env("REGISTRY", REGISTRY)
-            .output()
-            .unwrap();
-        assert!(build.status.success(), "{}", String::from_utf8_lossy(&build.stderr));
+        when_we_end(&format!("docker image rm --force {} {}", reference(IMAGE), reference("python-base")));
+        build(IMAGE, &tag);
         reference(IMAGE)
     })
 }
@@ -200,7 +161,7 @@ impl Drop for Browser {
 
 impl Browser {
     fn start() -> Browser {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let driver = Command::new("chromedriver")
             .arg(format!("--port={port}"))
             .stdin(Stdio::null())

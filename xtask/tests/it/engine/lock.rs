@@ -1,6 +1,9 @@
 //! `lock` with the real poetry.
 
-use super::copy::{Copy, Saved, built, stderr};
+use super::{
+    copy::{Copy, Saved, built},
+    docker::stderr,
+};
 use serde_json::Value;
 use std::{fs, process::Command};
 

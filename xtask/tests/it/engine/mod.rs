@@ -7,6 +7,7 @@
 mod browser;
 mod copy;
 mod dask_base;
+mod docker;
 mod family;
 mod images;
 mod interrupts;

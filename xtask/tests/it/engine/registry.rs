@@ -1,6 +1,9 @@
 //! `login` and `deploy`, to a registry that wants a password.
 
-use super::copy::{ACCOUNT, built, free_port, registry, stderr};
+use super::{
+    copy::{ACCOUNT, built, registry},
+    docker::{free_port, stderr},
+};
 use std::{fs, process::Command};
 
 #[test]

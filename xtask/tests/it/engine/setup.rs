@@ -1,6 +1,9 @@
 //! `setup`, and an image that is added.
 
-use super::copy::{built, free_port, stderr};
+use super::{
+    copy::built,
+    docker::{free_port, stderr},
+};
 use std::{
     fs,
     io::{BufRead as _, BufReader, Write as _},
