@@ -172,7 +172,7 @@ fn a_bot_moves_an_external_image_where_it_looks_and_check_carries_it_on() {
         assert!(!repo.read(file).contains("debian:trixie-slim"), "{}", repo.read(file));
     }
     repo.run(&["check"]).succeeds();
-    // Another version of one image, named by a service of its own, is nobody's mistake.
+    // Two versions of one external image are no fault, where each has a service of its own.
     for file in COMPOSE_FILES {
         repo.edit(
             file,

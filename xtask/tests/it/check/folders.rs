@@ -78,7 +78,7 @@ fn a_dockerfile_takes_the_images_that_the_compose_files_name() {
 }
 
 #[test]
-fn an_images_folder_is_whole_and_a_folder_is_an_image() {
+fn an_images_folder_is_complete_and_every_folder_is_an_image() {
     each(&[
         (
             "no .dockerignore",
@@ -102,7 +102,7 @@ fn an_images_folder_is_whole_and_a_folder_is_an_image() {
             &[("images/forgotten", "", "has a Dockerfile, but is no service in the compose files")],
         ),
     ]);
-    // A folder that is no image's, and an image that has no Python of its own.
+    // A folder without a Dockerfile, and an image without Python packages, are no faults.
     let repo = clean();
     repo.write("images/common/conftest.py", "");
     remove(&repo, "images/kubeflow-a/pyproject.toml");

@@ -153,7 +153,7 @@ fn what_else_is_generated_is_fresh() {
         "requires-python",
         "dependencies = [\"FastAPI >=1\"]\nrequires-python",
     );
-    // The lock is stale, which is no reason to leave the page so.
+    // The page is written although the lock is stale.
     repo.run(&["check", "--write"]).fails(65, &["check: 1 fault found"]);
     let readme = repo.read(README);
     assert!(readme.contains("| fastapi | 1 |") && !readme.contains("| idna |"), "{readme}");

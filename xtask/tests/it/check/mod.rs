@@ -13,8 +13,8 @@ const CI: &str = COMPOSE_FILES[1];
 
 const STALE_README: (&str, &str, &str) = ("README.md", "", "its generated parts are stale: cargo xtask check --write");
 
-/// The faults as they were told, in the order of the alphabet.
-fn told(repo: &Repo, ran: &Ran) -> Vec<String> {
+/// The faults that were reported, sorted.
+fn faults_in(repo: &Repo, ran: &Ran) -> Vec<String> {
     let root = format!("{}/", repo.root.display());
     let lines = ran.stderr.lines().filter(|line| line.contains(": error: "));
     let mut lines: Vec<String> = lines.map(|line| line.replace(&root, "")).collect();
@@ -46,7 +46,7 @@ fn finds(repo: &Repo, name: &str, faults: Faults) {
         expected.push(format!("{file}{line}: error: {what}"));
     }
     expected.sort();
-    assert_eq!(told(repo, &ran), expected, "{name}");
+    assert_eq!(faults_in(repo, &ran), expected, "{name}");
     let count = faults.len();
     let sum = format!("check: {count} fault{} found, listed above", if count == 1 { "" } else { "s" });
     assert_eq!(ran.fails(65, &[&sum]).stdout, "", "{name}");
@@ -107,7 +107,7 @@ fn all_faults_are_listed_at_once() {
         ),
     ];
     finds(&repo, "all", &[others, &[STALE_README]].concat());
-    // What can be written is, and the rest is still told.
+    // What can be written is written, and the rest is still reported.
     repo.run(&["check", "--write"]).fails(65, &["check: 5 faults found"]);
     finds(&repo, "the rest", others);
 }

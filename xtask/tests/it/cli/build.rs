@@ -53,7 +53,7 @@ fn build_leaves_a_base_that_is_there_at_the_same_stage() {
 }
 
 #[test]
-fn build_makes_a_named_image_anew_and_a_helper_always() {
+fn build_rebuilds_the_named_image_and_every_helper() {
     let repo = Repo::new();
     repo.engine_has("python-base", "sha256:1", &[("core-images.stage", "development")]);
     repo.run(&["build", "python-base"]).succeeds();
@@ -61,7 +61,7 @@ fn build_makes_a_named_image_anew_and_a_helper_always() {
 }
 
 #[test]
-fn build_says_where_an_image_comes_from() {
+fn build_labels_an_image_with_its_origin() {
     let repo = Repo::new();
     repo.install("git");
     repo.on("git describe *", Reply::prints("abc-dirty"));
@@ -75,7 +75,7 @@ fn build_says_where_an_image_comes_from() {
         ("OCI_CREATED", "2026-11-22T20:00:00+00:00"),
         ("OCI_BASE_NAME", "debian:trixie-slim"),
         ("OCI_BASE_DIGEST", "sha256:1"),
-        // There is no sh on this PATH, as there may be no git: nothing is said then.
+        // There is no sh on this PATH, and there may be no git: the label is then empty.
         ("OCI_SOURCE", ""),
     ] {
         assert_eq!(built(&repo).var(name), Some(value), "{name}");
@@ -132,7 +132,7 @@ fn several_images_globs_and_all() {
 #[test]
 fn side_by_side_a_base_still_comes_first() {
     let repo = Repo::new();
-    // A base that takes its time: nobody may overtake it.
+    // The base is slow, and its children must wait for it.
     let slow = "command -p sleep 0.2; printf '%s\\0' done 0 '' '' >>\"$home/calls\"; exit 0";
     repo.on("docker compose * build python-base", Reply::does(slow));
     repo.run(&["build", "--all", "--jobs", "4"]).succeeds();
@@ -145,7 +145,7 @@ fn side_by_side_a_base_still_comes_first() {
 }
 
 #[test]
-fn what_stands_on_a_failed_base_is_not_built_but_the_others_are() {
+fn images_on_a_failed_base_are_skipped_and_the_others_built() {
     for jobs in ["1", "3"] {
         let repo = Repo::new();
         repo.on("docker compose * build python-base", Reply::fails(17, "failed to solve: process exited with 1"));
@@ -170,7 +170,7 @@ fn a_failed_helper_stops_all_that_need_it() {
 }
 
 #[test]
-fn an_engine_that_goes_away_is_told_apart_from_a_failed_build() {
+fn an_engine_that_goes_away_is_not_a_failed_build() {
     let repo = Repo::new();
     let gone = "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?";
     repo.on("docker compose * build *", Reply::fails(1, gone));
@@ -179,7 +179,7 @@ fn an_engine_that_goes_away_is_told_apart_from_a_failed_build() {
 }
 
 #[test]
-fn a_circle_elsewhere_does_not_take_a_builds_result() {
+fn a_cycle_elsewhere_does_not_hide_a_builds_result() {
     let image = |name, base| Image { name, base, port: None, suite: true, pyproject: false };
     let repo = Repo::with(&[image("base", None), image("x", Some("y")), image("y", Some("x"))]);
     repo.run(&["build", "base"]).succeeds();

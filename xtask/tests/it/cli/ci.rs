@@ -3,7 +3,7 @@
 use crate::support::{Reply, Repo};
 
 #[test]
-fn ci_ends_at_the_first_failure_and_says_what_it_was() {
+fn ci_ends_at_the_first_failure_and_reports_it() {
     let repo = Repo::new();
     repo.install("cargo");
     repo.on(

@@ -13,7 +13,7 @@ fn a_second_run_on_an_image_is_refused_and_the_first_goes_on() {
         let second = repo.run(args).fails(75, &[&holder]);
         assert!(second.help().contains("wait"));
     }
-    // What has nothing to do with it is free.
+    // An image that has nothing to do with it is not claimed.
     repo.run(&["stop", "kubeflow-b"]).succeeds();
     repo.release();
     first.finish().succeeds();

@@ -39,7 +39,7 @@ fn deploy_prints_json_lines() {
 }
 
 #[test]
-fn a_transient_error_is_tried_again() {
+fn a_transient_error_is_retried() {
     let repo = ready_to_deploy();
     let words = "received unexpected HTTP status: 503 Service Unavailable";
     repo.on("docker compose * push python-base", Reply::fails(1, words).times(1));
@@ -48,7 +48,7 @@ fn a_transient_error_is_tried_again() {
     assert!(ran.stderr.contains("push python-base: a transient error; again in 1 s"), "{}", ran.stderr);
 }
 
-/// Long, for the waits between the tries; both at a time.
+/// Slow, because of the waits between retries; so both run at the same time.
 #[test]
 fn a_registry_that_stays_down_is_given_up() {
     let repo = ready_to_deploy();
@@ -77,7 +77,7 @@ fn an_expired_login_is_renewed_and_the_push_tried_again() {
 }
 
 #[test]
-fn deploy_says_why_it_failed() {
+fn deploy_reports_why_it_failed() {
     let again = ["push", "aws", "login", "push"];
     for (words, code, why, help, calls) in [
         ("unauthorized: authentication required", 77, "unauthorized", "cargo xtask login", &again[..]),
@@ -126,7 +126,7 @@ fn an_image_that_is_there_already_is_not_pushed() {
 }
 
 #[test]
-fn a_push_that_fails_after_another_tells_what_arrived() {
+fn a_push_that_fails_after_another_reports_what_arrived() {
     let repo = ready_to_deploy();
     repo.on("docker compose * push fastapi-serve", Reply::fails(5, "something new"));
     let ran = repo.run(&["deploy", "python-base", "fastapi-serve"]).fails(5, &["push fastapi-serve", "something new"]);

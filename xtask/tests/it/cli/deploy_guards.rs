@@ -88,7 +88,7 @@ fn a_suite_that_passed_for_another_build_does_not_count() {
 }
 
 #[test]
-fn a_production_image_held_against_the_promises_of_development_has_not_passed() {
+fn a_production_image_tested_as_a_development_one_has_not_passed() {
     let repo = Repo::new();
     repo.engine_has("python-base", "sha256:1", &[]);
     suite_reports(&repo, "python-base", 0, 0);
@@ -104,7 +104,7 @@ fn a_helper_is_never_pushed() {
 }
 
 #[test]
-fn deploy_does_not_push_what_was_built_anew_after_it_was_checked() {
+fn deploy_does_not_push_an_image_rebuilt_after_it_was_checked() {
     let repo = ready_to_deploy();
     // Another clone builds fastapi-serve while python-base is pushed.
     let id = format!("docker image inspect --format {{{{.Id}}}} {REGISTRY}/fastapi-serve:latest");
@@ -119,7 +119,7 @@ fn deploy_does_not_push_what_was_built_anew_after_it_was_checked() {
 }
 
 #[test]
-fn an_engine_that_is_gone_before_a_push_is_no_image_that_changed() {
+fn an_engine_that_is_gone_before_a_push_is_not_a_changed_image() {
     let repo = ready_to_deploy();
     let id = format!("docker image inspect --format {{{{.Id}}}} {REGISTRY}/python-base:latest");
     repo.on(&id, Reply::fails(1, "Cannot connect to the Docker daemon at unix:///x. Is the docker daemon running?"));
@@ -128,7 +128,7 @@ fn an_engine_that_is_gone_before_a_push_is_no_image_that_changed() {
 }
 
 #[test]
-fn an_image_that_is_gone_before_its_push_is_told_as_such() {
+fn an_image_that_is_gone_before_its_push_is_reported_as_gone() {
     let repo = ready_to_deploy();
     let id = format!("docker image inspect --format {{{{.Id}}}} {REGISTRY}/python-base:latest");
     repo.on(&id, Reply::fails(1, "Error response from daemon: No such image: python-base:latest"));

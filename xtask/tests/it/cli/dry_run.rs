@@ -47,7 +47,7 @@ fn a_dry_run_spawns_nothing_and_writes_nothing_with_tools_or_without() {
     }
 }
 
-/// The calls, with what differs from one process to the next taken off, and without what only the real run asks.
+/// The calls, without process ids, and without those that only the real run makes.
 fn comparable(repo: &Repo) -> Vec<String> {
     let unnumbered = |word: &str| match word.contains("-tests-") || word.contains("build-tools-") {
         true => word.trim_end_matches(|c: char| c.is_ascii_digit()).to_owned(),

@@ -4,7 +4,7 @@ use crate::support::{Reply, Repo, dev, effects, push, ready_to_deploy, suite_rep
 use nix::sys::signal::Signal;
 
 #[test]
-fn an_interrupt_while_the_engine_is_asked_is_no_failure_of_the_engine() {
+fn an_interrupt_while_the_engine_is_asked_is_not_an_engine_failure() {
     let repo = ready_to_deploy();
     for args in [["deploy", "fastapi-serve"], ["validate", "fastapi-serve"]] {
         repo.on("docker image inspect *", Reply::blocks());
@@ -93,7 +93,7 @@ fn an_interrupted_lock_leaves_everything_as_it_was() {
 }
 
 #[test]
-fn an_interrupt_ends_the_wait_for_another_try() {
+fn an_interrupt_ends_the_wait_before_a_retry() {
     let repo = ready_to_deploy();
     repo.on("docker compose * push *", Reply::fails(1, "received unexpected HTTP status: 503 Service Unavailable"));
     let running = repo.xtask(&["deploy", "python-base"]).start();
@@ -112,7 +112,7 @@ fn an_interrupted_deploy_makes_no_claim_about_the_registry() {
     running.interrupt();
     let ran = running.finish().fails(130, &["interrupted"]);
     assert_eq!(effects(&repo), [push("python-base"), push("fastapi-serve")]);
-    // Nobody can tell what the registry has of it, so nothing is said of that.
+    // What the registry has of it is unknown, so nothing is said about it.
     assert_eq!((ran.message().lines().count(), ran.stdout.as_str()), (1, ""), "{}", ran.stderr);
     assert!(!ran.stderr.contains("in the registry"), "{}", ran.stderr);
 }
@@ -138,7 +138,7 @@ fn an_interrupted_suite_is_neither_passed_nor_failed() {
 #[test]
 fn a_second_interrupt_kills_what_does_not_stop() {
     let repo = Repo::new();
-    // Is not impressed by a signal, and ends by itself well before the run's patience does.
+    // Ignores signals, and ends by itself well before the run would kill it.
     repo.on("docker compose * build python-base", Reply::does("block 9 250"));
     let running = repo.xtask(&["build", "python-base"]).start();
     repo.wait_until_blocked();

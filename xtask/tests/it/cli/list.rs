@@ -58,7 +58,7 @@ fn list_does_without_an_engine() {
 }
 
 #[test]
-fn docker_leaves_its_own_registry_s_name_away() {
+fn images_of_docker_io_are_found_without_its_name() {
     let repo = Repo::new();
     let known = r#"[{"Id": "sha256:1", "RepoTags": ["python-base:latest"], "Config": {}}]"#;
     repo.on("docker image inspect *", Reply::prints(known));

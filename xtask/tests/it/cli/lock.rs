@@ -58,7 +58,7 @@ fn lock_check_compares_only() {
 }
 
 #[test]
-fn lock_check_fails_on_a_stale_lock_and_names_what_mends_it() {
+fn lock_check_fails_on_a_stale_lock_and_names_the_command_that_helps() {
     let repo = Repo::new();
     repo.on("poetry check *", Reply::fails(1, "Error: pyproject.toml changed significantly since poetry.lock"));
     let ran = repo.run(&["lock", "--check", "python-base"]).fails(1, &["changed significantly"]);
@@ -77,7 +77,7 @@ fn lock_skips_an_image_without_pyproject() {
 }
 
 #[test]
-fn lock_gives_poetry_the_index_of_pip_and_shows_it_to_nobody() {
+fn lock_passes_pips_index_to_poetry_and_never_shows_it() {
     let repo = Repo::new();
     let url = format!("https://user:{SECRET}@index.example/simple");
     let ran = repo.xtask(&["lock", "python-base"]).env("PIP_INDEX_URL", &url).run().succeeds();
@@ -131,7 +131,7 @@ fn lock_leaves_a_read_only_file_alone() {
 }
 
 #[test]
-fn a_base_whose_lock_is_no_good_is_named_before_poetry_runs() {
+fn a_base_with_a_broken_lock_is_named_before_poetry_runs() {
     let conflicted = format!("<<<<<<< HEAD\n{OLD_LOCK}");
     for (content, expected) in [
         (None, "reading images/python-base/poetry.lock, whose versions are to be kept to"),
@@ -188,7 +188,7 @@ fn a_password_in_the_index_url_is_masked_in_what_tools_print() {
 }
 
 #[test]
-fn what_somebody_writes_into_pyproject_while_poetry_runs_stays() {
+fn an_edit_of_pyproject_while_poetry_runs_is_kept() {
     let repo = Repo::new();
     let script = "echo '# mine' >>images/fastapi-serve/pyproject.toml; /bin/cp target/new.lock \"${call##* }/poetry.lock\"; exit 0";
     repo.on("poetry lock *", Reply::does(script));

@@ -38,14 +38,14 @@ fn poetry(verb: &str, image: &str, packages: &str) -> String {
 }
 
 #[test]
-fn a_package_that_is_nowhere_is_not_updated_in_silence() {
+fn update_of_an_unknown_package_is_an_error() {
     let repo = poetry_makes(&[]);
     let ran = repo.run(&["lock", "python-base", "fastapi-serve", "--update=reqests"]);
     ran.fails(2, &["lock --update=reqests: no such package in python-base, fastapi-serve"]);
 }
 
 #[test]
-fn update_is_poetrys_to_do_where_a_package_is_the_images_own() {
+fn update_runs_poetry_update_where_the_package_is_the_images_own() {
     let (base, serve) = ("python-base", "fastapi-serve");
     let (lock, anew, update) = ("lock", "lock --regenerate", "update --lock");
     let cases: [(&[&str], [String; 2]); 7] = [
@@ -110,7 +110,7 @@ fn with_dependents_a_change_flows_through_the_family_and_check_passes() {
 }
 
 #[test]
-fn without_dependents_those_that_are_stale_now_are_named_and_left_alone() {
+fn without_dependents_the_stale_ones_are_named_and_left_alone() {
     const SAID: &str = "coupled to what changed, and stale now: ";
     let repo = poetry_makes(&[NEW_BASE, NEW_SERVE]);
     let before = ["fastapi-serve", "kubeflow-a"].map(|image| repo.snapshot(&format!("images/{image}")));
@@ -128,7 +128,7 @@ fn without_dependents_those_that_are_stale_now_are_named_and_left_alone() {
 }
 
 #[test]
-fn with_dependents_goes_no_further_than_what_stands_on_the_named() {
+fn with_dependents_reaches_only_images_built_on_the_named() {
     let repo = poetry_makes(&[]);
     repo.run(&["lock", "--with-dependents", "fastapi-serve"]).succeeds();
     assert_eq!(poetry_calls(&repo), [poetry("lock", "fastapi-serve", "")]);
@@ -200,7 +200,7 @@ fn json_is_an_array_on_standard_output() {
 }
 
 #[test]
-fn under_a_base_that_fails_nothing_is_run_or_touched() {
+fn nothing_is_locked_under_a_base_that_fails() {
     for jobs in ["1", "3"] {
         let repo = poetry_makes(&[NEW_BASE, NEW_SERVE, NEW_NOTEBOOK]);
         repo.on("poetry * images/python-base/.lock", Reply::fails(1, "version solving failed"));

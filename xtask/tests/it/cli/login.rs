@@ -36,7 +36,7 @@ fn login_asks_in_the_region_of_the_registry() {
 }
 
 #[test]
-fn login_says_why_it_failed() {
+fn login_reports_why_it_failed() {
     let connect = "Could not connect to the endpoint URL: \"https://api.ecr.us-east-1.amazonaws.com/\"";
     let refused = "Error: dial tcp 127.0.0.1:9: connect: connection refused";
     for (call, words, code, why, help) in [

@@ -1,9 +1,9 @@
-//! An image whose base was built again: what `list`, `build`, `validate` and `deploy` say of it.
+//! An image whose base was built again: how `list`, `build`, `validate` and `deploy` report it.
 
 use crate::support::{Image, REGISTRY, Reply, Repo, effects, push, registry_takes, suite_reports};
 
 #[test]
-fn an_image_whose_base_was_built_anew_is_outdated() {
+fn an_image_whose_base_was_built_again_is_outdated() {
     let image = |name, base| Image { name, base, port: None, suite: true, pyproject: false };
     let family = [image("base", None), image("child", Some("base")), image("grandchild", Some("child"))];
     for (on, outdated) in [("sha256:1", false), ("sha256:0", true)] {
@@ -13,7 +13,7 @@ fn an_image_whose_base_was_built_anew_is_outdated() {
         let (name, digest) = (label("name"), label("digest"));
         let on_base = [(name.as_str(), &*format!("{REGISTRY}/base:latest")), (&digest, on)];
         repo.engine_has("child", "sha256:2", &on_base);
-        // What stands on an outdated image is outdated, too.
+        // An image built on an outdated one is outdated as well.
         let on_child = [(name.as_str(), &*format!("{REGISTRY}/child:latest")), (&digest, "sha256:2")];
         repo.engine_has("grandchild", "sha256:3", &on_child);
 
@@ -25,7 +25,7 @@ fn an_image_whose_base_was_built_anew_is_outdated() {
         let list = repo.run(&["list"]).succeeds().stdout;
         assert_eq!(list.matches("outdated: base was built anew").count(), if outdated { 2 } else { 0 }, "{list}");
 
-        // Also where the rest isn't built for a failure, or the image that was built stands on an outdated one.
+        // Also where a build failed, or the image that was built is built on an outdated one.
         repo.on("docker compose * build child", Reply::fails(1, "no"));
         for build in [&["base"][..], &["base", "child"], &["grandchild"]] {
             let built = repo.run(&[&["build", "--environment", "ci"], build].concat());

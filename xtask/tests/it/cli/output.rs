@@ -17,7 +17,7 @@ fn echoed_lines_are_quoted_so_that_a_shell_does_the_same() {
 }
 
 #[test]
-fn what_tools_say_goes_to_standard_error() {
+fn output_of_tools_goes_to_standard_error() {
     let repo = Repo::new();
     repo.on("docker compose * build *", Reply::does("echo from-stdout; echo from-stderr >&2; exit 0"));
     for jobs in ["1", "2"] {
@@ -91,10 +91,10 @@ fn outside_the_repository_is_an_error() {
 }
 
 #[test]
-fn a_reader_that_has_gone_is_nobodys_fault() {
+fn a_closed_standard_output_is_no_error() {
     let repo = Repo::new();
     for args in ["list", "build --all --dry-run", "graph"] {
-        // It begins after its reader has gone, so that its first line already meets nobody.
+        // It starts after its reader has gone, so that its first line already fails to be written.
         let script = format!(
             "rm -f gone; {{ until [ -e gone ]; do sleep 0.01; done; set +e; cargo xtask {args}; echo code $? >&2; }} \
              | {{ exec <&-; : >gone; }}"

@@ -57,7 +57,7 @@ fn start_is_not_tried_after_a_failed_build() {
 }
 
 #[test]
-fn stop_removes_what_it_was_told_and_nothing_else() {
+fn stop_removes_the_named_images_containers_only() {
     let repo = Repo::new();
     repo.run(&["stop", "fastapi-serve", "kubeflow-b", "--jobs", "1"]).succeeds();
     let rm = |image| dev(&format!("rm --stop --force --volumes {image}"));

@@ -8,7 +8,7 @@ fn coloured(text: &str) -> bool {
 }
 
 #[test]
-fn what_is_said_has_colour_on_a_terminal_only() {
+fn messages_have_colour_on_a_terminal_only() {
     let repo = Repo::new();
     let seen = |line: &str| repo.terminal(line).run().succeeds().stdout;
     let echoed = format!("\x1b[2m$ {}\x1b[0m\n", dev("build build-tools"));

@@ -17,7 +17,7 @@ fn an_unknown_image_gets_the_nearest_name() {
 }
 
 #[test]
-fn an_image_in_one_file_only_is_the_repositorys_fault() {
+fn an_image_in_one_compose_file_only_is_an_error() {
     let repo = Repo::new();
     repo.write("docker-compose.ci.yaml", &compose(&[PYTHON_BASE], "production"));
     let ran =
@@ -82,7 +82,7 @@ fn a_missing_folder_dockerfile_or_stage_is_named() {
 }
 
 #[test]
-fn a_wrong_choice_is_clap_s_error() {
+fn a_wrong_choice_is_a_usage_error() {
     let repo = Repo::new();
     for args in [
         &["build", "python-base", "--environment", "prod"][..],

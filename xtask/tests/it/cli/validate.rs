@@ -23,7 +23,7 @@ fn validate_runs_the_suite_and_records_that_it_passed() {
 
 #[test]
 fn the_suites_exit_code_is_kept_and_nothing_is_recorded() {
-    // A report without a failure, too: a crash after the last test, say.
+    // Also with a report that has no failure: a crash after the last test.
     for (code, failures) in [(1, 2), (1, 0), (5, 2), (42, 0), (69, 2)] {
         let repo = Repo::new();
         repo.engine_has("fastapi-serve", "sha256:2", &[]);
@@ -57,7 +57,7 @@ fn only_a_report_of_passed_tests_counts_as_passed() {
 }
 
 #[test]
-fn the_tests_that_failed_are_told_at_the_end() {
+fn the_tests_that_failed_are_listed_at_the_end() {
     let repo = Repo::new();
     repo.engine_has("fastapi-serve", "sha256:2", &[]);
     let case = |name: &str, why: &str| {
@@ -91,7 +91,7 @@ fn the_tests_that_failed_are_told_at_the_end() {
 }
 
 #[test]
-fn what_a_test_says_of_a_credential_is_not_told() {
+fn a_credential_in_a_test_report_is_masked() {
     let repo = Repo::new();
     repo.engine_has("fastapi-serve", "sha256:2", &[]);
     let case = r#"<testcase name="test_x"><failure message="no https://me:hush@index.example/simple"/></testcase>"#;
@@ -107,7 +107,7 @@ fn what_a_test_says_of_a_credential_is_not_told() {
 }
 
 #[test]
-fn a_part_of_a_suite_is_no_whole_one() {
+fn a_part_of_a_suite_is_not_recorded_as_validated() {
     let repo = Repo::new();
     repo.engine_has("fastapi-serve", "sha256:2", &[]);
     suite_reports(&repo, "fastapi-serve", 0, 0);
@@ -120,7 +120,7 @@ fn a_part_of_a_suite_is_no_whole_one() {
     repo.on("docker compose * run *", Reply::does(report));
     repo.run(&["validate", "fastapi-serve", "--", "-m", "hardware"]).succeeds();
     assert!(!repo.has("target/validate/passed"));
-    // A path is no part: it would be run beside the suite's own folders.
+    // A path would not select a part: it would be run in addition to the suite's own folders.
     repo.forget();
     for path in ["/images/common/tests/test_tls.py", "images/common/tests", "test_tls.py", "test_tls.py::test_x"] {
         let ran = repo.run(&["validate", "fastapi-serve", "--", "-x", path]).fails(2, &[path]);
@@ -136,7 +136,7 @@ fn a_part_of_a_suite_is_no_whole_one() {
 }
 
 #[test]
-fn a_record_that_cannot_be_written_hides_no_test_that_failed() {
+fn a_record_that_cannot_be_written_does_not_hide_failed_tests() {
     let repo = Repo::new();
     for (image, id, code) in [("kubeflow-a", "sha256:3", 0), ("fastapi-serve", "sha256:2", 3)] {
         repo.engine_has(image, id, &[]);
@@ -149,7 +149,7 @@ fn a_record_that_cannot_be_written_hides_no_test_that_failed() {
 }
 
 #[test]
-fn a_report_of_an_earlier_run_is_no_report() {
+fn the_report_of_an_earlier_run_does_not_count() {
     let repo = Repo::new();
     repo.engine_has("fastapi-serve", "sha256:2", &[]);
     repo.write("target/validate/fastapi-serve/junit.xml", "<testsuite tests=\"3\">");
@@ -182,7 +182,7 @@ fn a_failing_suite_does_not_keep_the_others_from_running() {
 }
 
 #[test]
-fn an_image_without_a_suite_is_skipped_with_a_line() {
+fn an_image_without_a_suite_is_skipped_with_a_note() {
     let repo = Repo::new();
     let ran = repo.run(&["validate", "kubeflow-b"]).succeeds();
     assert!(ran.stderr.contains("kubeflow-b: no service kubeflow-b-tests in docker-compose.dev.yaml"));
@@ -198,7 +198,7 @@ fn validate_runs_nothing_for_an_image_that_is_not_built() {
 }
 
 #[test]
-fn an_engine_error_is_no_verdict_of_the_suite() {
+fn an_engine_error_is_not_a_failed_suite() {
     let repo = Repo::new();
     repo.engine_has("fastapi-serve", "sha256:2", &[]);
     let gone = "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?";

@@ -57,7 +57,7 @@ fn empty_variables_are_unset_ones() {
 }
 
 #[test]
-fn a_variable_must_have_its_form() {
+fn a_variable_with_an_invalid_value_is_named() {
     for (flag, variable, bad) in [
         ("--image-tag", "IMAGE_TAG", "a b"),
         ("--image-tag", "IMAGE_TAG", "-x"),

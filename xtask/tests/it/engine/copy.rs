@@ -17,7 +17,7 @@ pub const ACCOUNT: &str = "123456789012";
 /// What a tag gets for a test that must not touch the others' images.
 pub const MOVED: &str = "-moved";
 
-/// A copy of the repository, whose images bear a tag of their own in a registry of their own.
+/// A copy of the repository, whose images have a tag of their own in a registry of their own.
 pub struct Copy {
     pub root: PathBuf,
     pub registry: Registry,
@@ -162,7 +162,7 @@ impl Copy {
 
     /// The containers of this copy, running or not.
     pub fn containers(&self) -> String {
-        // A suite's container bears the project's label, as every container of compose does.
+        // A suite's container has the project's label, as every container of compose does.
         let filter = format!("label=com.docker.compose.project={}", self.tag);
         let output = Command::new("docker").args(["ps", "--all", "--quiet", "--filter", &filter]).output().unwrap();
         String::from_utf8(output.stdout).unwrap()
@@ -189,7 +189,7 @@ pub fn built() -> &'static Copy {
     })
 }
 
-/// A file that gets its text back.
+/// Puts a file's text back at the end.
 pub struct Restored(pub PathBuf, pub String);
 
 impl Drop for Restored {

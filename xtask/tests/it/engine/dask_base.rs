@@ -129,7 +129,7 @@ impl Cluster {
 
 #[test]
 #[ignore = "needs the docker engine: cargo xtask setup --tests"]
-fn a_result_is_right_though_a_worker_is_lost_on_the_way() {
+fn a_result_is_right_although_a_worker_is_lost() {
     let cluster = Cluster::new();
     cluster.start("scheduler", &["--publish=127.0.0.1::8787"], &["dask-scheduler", "--host", "0.0.0.0"]);
     cluster.start_worker("one");

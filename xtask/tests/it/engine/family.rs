@@ -16,7 +16,7 @@ fn tag() -> String {
     env::var("IMAGE_TAG").unwrap_or_else(|_| "ci".to_owned())
 }
 
-fn says(program: &str, args: &[&str]) -> Output {
+fn output_of(program: &str, args: &[&str]) -> Output {
     Command::new(program).args(args).current_dir(root()).output().unwrap()
 }
 
@@ -46,11 +46,11 @@ impl Drop for Gone<'_> {
 
 #[test]
 #[ignore = "needs all images built: cargo xtask ci"]
-fn every_image_says_where_it_comes_from() {
-    let commit = says("git", &["rev-parse", "HEAD"]);
+fn every_image_has_labels_of_its_origin() {
+    let commit = output_of("git", &["rev-parse", "HEAD"]);
     let commit = String::from_utf8(commit.stdout).unwrap();
-    // A clone of a folder has no address to tell.
-    let origin = String::from_utf8(says("git", &["remote", "get-url", "origin"]).stdout).unwrap();
+    // The clone of a local folder has no address on the web.
+    let origin = String::from_utf8(output_of("git", &["remote", "get-url", "origin"]).stdout).unwrap();
     let on_the_web = ["https://", "http://", "ssh://", "git@"].iter().any(|start| origin.starts_with(start));
     for (name, reference) in family() {
         let labels: Value =
@@ -58,7 +58,7 @@ fn every_image_says_where_it_comes_from() {
                 .unwrap();
         let label =
             |key: &str| labels[format!("org.opencontainers.image.{key}")].as_str().unwrap_or_default().to_owned();
-        // A tree with changes says so behind the commit.
+        // A tree with changes has a mark after the commit.
         assert!(!commit.is_empty() && label("revision").starts_with(commit.trim()), "{name}: {labels}");
         assert!(label("created").starts_with("20"), "{name}: {labels}");
         assert_eq!(label("source").is_empty(), !on_the_web, "{name}: {labels}");
@@ -86,7 +86,7 @@ fn a_part_of_a_suite_with_two_environments_may_be_in_one_of_them() {
 
 #[test]
 #[ignore = "needs all images built: cargo xtask ci"]
-fn every_image_runs_as_a_number_and_ends_by_itself_when_told() {
+fn every_image_runs_as_a_numeric_user_and_ends_at_sigterm() {
     for (name, reference) in family() {
         assert_eq!(docker(&["image", "inspect", "--format", "{{.Config.User}}", &reference]), "1000", "{name}");
         // With an open standard input, for an image whose command is a prompt.

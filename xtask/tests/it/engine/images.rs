@@ -75,9 +75,9 @@ fn validate_is_red_when_a_test_is_broken() {
 
 #[test]
 #[ignore = "needs the docker engine: cargo xtask setup --tests"]
-fn an_image_whose_base_was_built_anew_is_outdated() {
+fn an_image_whose_base_was_built_again_is_outdated() {
     let copy = built();
-    // Apart from what the other tests use.
+    // Not the images that the other tests use.
     let tag = copy.tag.clone() + MOVED;
     let run = |args: &[&str]| copy.xtask(args).env("IMAGE_TAG", &tag).output().unwrap();
     let built = |args: &[&str]| {
@@ -104,7 +104,7 @@ fn an_image_whose_base_was_built_anew_is_outdated() {
 
     assert!(!built(&["python-base", "fastapi-serve"]).contains("built anew since"));
     assert_eq!(outdated(), None);
-    // A variable is no layer.
+    // A variable changes the image, but adds no layer.
     fs::write(&path, format!("{text}\nENV CHANGED=1\n")).unwrap();
     let command = format!("to build these as well: ENVIRONMENT=ci IMAGE_TAG={tag} cargo xtask build fastapi-serve\n");
     assert!(built(&["python-base"]).contains(&command));
@@ -141,7 +141,7 @@ fn start_serves_and_stop_removes() {
     assert_eq!(copy.containers().lines().count(), 1);
     copy.succeeds(&["stop", "fastapi-serve"]);
     assert_eq!(copy.containers(), "");
-    // Nothing to stop is no failure.
+    // With nothing to stop it succeeds.
     copy.succeeds(&["stop", "fastapi-serve"]);
 }
 

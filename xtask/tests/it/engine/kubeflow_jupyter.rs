@@ -151,7 +151,7 @@ impl Drop for Browser {
         if thread::panicking() && !self.session.is_empty() {
             eprintln!("the page says: {}", self.run("return document.body.innerText"));
         }
-        // Ends the browser, which is no child of the driver's group.
+        // Ends the browser, which isn't in the driver's process group.
         let _ = http(self.port, "DELETE", &format!("/session/{}", self.session), None);
         let _ = self.driver.kill();
         let _ = self.driver.wait();
@@ -183,7 +183,7 @@ impl Browser {
     }
 
     fn send(&self, path: &str, body: &Value) -> Value {
-        // Nothing where the driver has died: what waits for it tells.
+        // Null where the driver has died; whoever waits for it fails.
         let answer = http(self.port, "POST", path, Some(body)).map(|(_, answer)| answer).unwrap_or_default();
         serde_json::from_str::<Value>(&answer).unwrap_or_default()["value"].take()
     }

@@ -84,7 +84,7 @@ fn a_bump_in_the_base_is_noticed_and_flows_through_the_family() {
     assert_eq!(stale.status.code(), Some(65));
     assert!(stderr(&stale).contains("images/python-base/poetry.lock:1: error: stale"), "{}", stderr(&stale));
 
-    // As a dependency bot leaves it: one image moved, and the one that stands on it not.
+    // As a dependency bot leaves it: one image moved, and the one built on it did not.
     copy.succeeds(&["lock", "python-base"]);
     let split = copy.run(&["check"]);
     assert_eq!(split.status.code(), Some(65));
@@ -132,7 +132,7 @@ fn a_clash_with_the_base_names_both_sides() {
 fn a_full_disk_changes_nothing() {
     let copy = built();
     let saved = Saved::of(copy);
-    // Mounts of its own, so that nobody else sees this one; the lock fits in it once, and not twice.
+    // In a mount namespace of its own; the lock fits on the disk once, but not twice.
     let script = "set -e; cd images; cp -r fastapi-serve full; mount -t tmpfs -o size=260k tmpfs fastapi-serve; \
                   cp -r full/. fastapi-serve; rm -r full; cd ..; code=0; \
                   \"$0\" lock fastapi-serve || code=$?; \

@@ -2,7 +2,7 @@
 
 use super::{Ran, Repo};
 
-/// One clear error with this code, before any tool was called, and nothing written.
+/// Fails with one clear error and this code, before any tool is called, and writes nothing.
 #[track_caller]
 pub fn refuses(repo: &Repo, args: &[&str], code: i32, words: &[&str]) -> Ran {
     let before = repo.snapshot("images");

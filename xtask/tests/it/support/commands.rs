@@ -14,7 +14,7 @@ pub fn push(image: &str) -> String {
     dev(&format!("push {image}"))
 }
 
-/// The question whether an image is there, and at which stage.
+/// Asks whether an image is there, and at which stage.
 pub fn stage_of(image: &str) -> String {
     format!("docker image inspect --format <{{{{index .Config.Labels \"core-images.stage\"}}}}> {REGISTRY}/{image}")
 }
@@ -23,13 +23,13 @@ pub fn id_of(image: &str) -> String {
     format!("docker image inspect --format {{{{.Id}}}} {REGISTRY}/{image}:latest")
 }
 
-/// The question what the engine has of these, which tells what is outdated.
+/// The inspection of these images, which shows what is outdated.
 pub fn what_of(images: &[&str]) -> String {
     let references: Vec<String> = images.iter().map(|image| format!("{REGISTRY}/{image}:latest")).collect();
     format!("docker image inspect {}", references.join(" "))
 }
 
-/// A build as it is echoed: with what its labels say of its base.
+/// A build as it is echoed: with the variables for the labels about its base.
 pub fn labelled(base: &str, build: &str) -> String {
     let format = r#"'{{if .RepoDigests}}{{index (split (index .RepoDigests 0) "@") 1}}{{else}}{{.Id}}{{end}}'"#;
     format!("OCI_BASE_NAME={base} OCI_BASE_DIGEST=\"$(docker image inspect --format {format} {base})\" {build}")
@@ -39,18 +39,18 @@ pub fn asks_what_is_there(call: &str) -> bool {
     call.starts_with("docker image inspect ") && !call.contains(" --format ")
 }
 
-/// The calls, less the questions for the digests that a build puts into labels, and for what is outdated after it.
+/// The calls, without those that read digests for labels, and those that look for outdated images.
 pub fn calls(repo: &Repo) -> Vec<String> {
     let aside = |call: &String| call.contains("RepoDigests") || asks_what_is_there(call);
     repo.calls().into_iter().filter(|call| !aside(call)).collect()
 }
 
-/// The calls that change something: less what only asks.
+/// The calls that change something.
 pub fn effects(repo: &Repo) -> Vec<String> {
     repo.calls().into_iter().filter(|call| !call.contains(" inspect ")).collect()
 }
 
-/// What changed something last: less what only asks.
+/// The last call that changed something.
 pub fn last_effect(repo: &Repo) -> Option<Call> {
     repo.all_calls().into_iter().rfind(|call| !call.line().contains(" inspect "))
 }

@@ -1,4 +1,4 @@
-//! Fake tools beside the repository: what they answer, and how they were called.
+//! Fake tools: what they answer, and how they were called.
 
 use super::{BOUND, PREFLIGHT, REGISTRY, Repo};
 use std::{

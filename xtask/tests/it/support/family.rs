@@ -7,7 +7,7 @@ pub const WORKFLOW: &str = ".github/workflows/ci.yml";
 
 pub type Versions = &'static [(&'static str, &'static str)];
 
-/// An image's pyproject.toml, and a poetry.lock that is fresh for it.
+/// An image's pyproject.toml, and a poetry.lock that is up to date with it.
 #[derive(Clone, Copy)]
 pub struct Python {
     pub image: &'static str,

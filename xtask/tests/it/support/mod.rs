@@ -1,4 +1,4 @@
-//! What the tests share: a repository in a temporary folder, fake tools beside it, and the real binary run there.
+//! Shared by all tests: a repository in a temporary folder, fake tools, and the real binary run there.
 
 mod assertions;
 mod commands;

@@ -6,14 +6,14 @@ pub const SECRET: &str = "p4ss w0rd'$HOME";
 
 pub const EXPIRED: &str = "denied: Your authorization token has expired. Reauthenticate and try again.";
 
-/// A suite that passes, or whatever the report says.
+/// A suite with this exit code and this number of failures in its report.
 pub fn suite_reports(repo: &Repo, image: &str, code: u8, failures: u8) {
     let report = format!("<testsuites><testsuite tests=\"5\" failures=\"{failures}\" errors=\"0\" skipped=\"1\">");
     let script = format!("printf '%s' '{report}' >target/validate/{image}/junit.xml\nexit {code}");
     repo.on(&format!("docker compose * run *{image}-tests"), Reply::does(&script));
 }
 
-/// An image built for production, and validated.
+/// Puts an image into the engine, built for production and validated.
 pub fn is_ready(repo: &Repo, image: &str, id: &str) {
     repo.engine_has(image, id, &[]);
     suite_reports(repo, image, 0, 0);
@@ -21,7 +21,7 @@ pub fn is_ready(repo: &Repo, image: &str, id: &str) {
     repo.forget();
 }
 
-/// A registry that has an image once it was pushed.
+/// A registry that has an image as soon as it was pushed.
 pub fn registry_takes(repo: &Repo, image: &str, id: &str) {
     let there = format!("[ -e \"$home/pushed-{image}\" ] || {{ printf 'not found\\n' >&2; exit 1; }}");
     repo.on(&format!("docker compose * push {image}"), Reply::does(&format!(": >\"$home/pushed-{image}\"; exit 0")));

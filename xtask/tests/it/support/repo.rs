@@ -20,7 +20,7 @@ pub const REGISTRY: &str = "690763002009.dkr.ecr.us-east-1.amazonaws.com";
 #[derive(Clone, Copy)]
 pub struct Image {
     pub name: &'static str,
-    /// Another image's name; none for one that stands on Debian.
+    /// Another image's name; none for one that is built on Debian.
     pub base: Option<&'static str>,
     pub port: Option<u16>,
     pub suite: bool,
@@ -58,7 +58,7 @@ done
 printf '[%s]\n' "$found"
 exit $code"#;
 
-/// A lock that nobody can tell from one of poetry's.
+/// A lock as poetry writes it.
 pub const OLD_LOCK: &str = "[[package]]\nname = \"requests\"\nversion = \"1\"\ngroups = [\"main\"]\n\n\
      [metadata]\nlock-version = \"2.1\"\npython-versions = \"*\"\ncontent-hash = \"old\"\n";
 
@@ -67,7 +67,7 @@ pub fn new_lock() -> String {
     OLD_LOCK.replace("version = \"1\"", "version = \"2\"")
 }
 
-/// The compose file of a family; `stage` is what it builds unless told otherwise.
+/// The compose file of a family; `stage` is what it builds by default.
 pub fn compose(images: &[Image], stage: &str) -> String {
     let registry = "${REGISTRY:-${AWS_ACCOUNT_ID:-690763002009}.dkr.ecr.${AWS_REGION:-us-east-1}.amazonaws.com}";
     let mut text = "name: core-images\nx-image: &image\n  platform: ${PLATFORM:-linux/amd64}\n\

@@ -86,7 +86,7 @@ impl Xtask<'_> {
         self
     }
 
-    /// Begins; output goes to files, so that nobody waits for a pipe to be read.
+    /// Starts; output goes to files, so that no full pipe can block the run.
     pub fn start(mut self) -> Running {
         let run = self.repo.runs.replace(self.repo.runs.get() + 1);
         let outputs = ["stdout", "stderr"].map(|name| self.repo.root.with_file_name(format!("{name}-{run}")));
@@ -168,7 +168,7 @@ impl Ran {
         self
     }
 
-    /// Ended with this code and a short message, which holds all these words, and says what helps where it can.
+    /// Ended with this code and a short message, which contains all these words.
     #[track_caller]
     pub fn fails(self, code: i32, words: &[&str]) -> Ran {
         assert_eq!(self.code, code, "{}", self.stderr);
@@ -189,7 +189,7 @@ impl Ran {
         &self.stderr[at.unwrap_or_else(|| panic!("no line begins with error: in\n{}", self.stderr))..]
     }
 
-    /// The line that says what helps.
+    /// The line that names the command that helps.
     #[track_caller]
     pub fn help(&self) -> &str {
         let line = self.message().lines().find_map(|line| line.strip_prefix(" help: "));
