@@ -162,6 +162,27 @@ fn images_on_a_failed_base_are_skipped_and_the_others_built() {
 }
 
 #[test]
+fn after_a_failure_every_step_is_listed_with_how_it_ended() {
+    let repo = Repo::new();
+    repo.engine_has("python-base", "sha256:1", &[("core-images.stage", "development")]);
+    repo.on("docker compose * build fastapi-serve", Reply::fails(17, "no space left"));
+    let ran = repo.run(&["start", "fastapi-serve"]).fails(17, &["no space left"]);
+    let listed: Vec<&str> = ran.stderr.lines().filter(|line| line.starts_with(['✓', '✗', '·'])).collect();
+    // Each with the time it took, where it ran.
+    let starts = [
+        "✓ build build-tools (",
+        "✓ build python-base: there already",
+        "✗ build fastapi-serve failed (",
+        "· start fastapi-serve not run",
+    ];
+    assert_eq!(listed.len(), starts.len(), "{}", ran.stderr);
+    for (line, start) in listed.iter().zip(starts) {
+        assert!(line.starts_with(start), "{line:?} is not {start:?}");
+    }
+    assert!(listed[2].ends_with("ended with exit code 17: no space left"), "{}", listed[2]);
+}
+
+#[test]
 fn a_failed_helper_stops_all_that_need_it() {
     let repo = Repo::new();
     repo.on("docker compose * build build-tools", Reply::fails(1, "no"));

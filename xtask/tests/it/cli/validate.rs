@@ -1,6 +1,7 @@
 //! `validate`: the suite, its report, and the record that it passed.
 
 use crate::support::{REGISTRY, Reply, Repo, dev, effects, id_of, suite_reports, what_of};
+use std::{fs, os::unix::fs::PermissionsExt as _};
 
 #[test]
 fn validate_runs_the_suite_and_records_that_it_passed() {
@@ -18,6 +19,9 @@ fn validate_runs_the_suite_and_records_that_it_passed() {
     let record = repo.read("target/validate/passed/sha256-2.json");
     let record: serde_json::Value = serde_json::from_str(&record).unwrap();
     assert_eq!((&record["id"], &record["tests"]), (&"sha256:2".into(), &5.into()));
+    // The suite writes its report as the container's user.
+    let reports = fs::metadata(repo.root.join("target/validate/fastapi-serve")).unwrap();
+    assert_eq!(reports.permissions().mode() & 0o777, 0o777);
     assert_eq!(ran.stdout, "");
 }
 
