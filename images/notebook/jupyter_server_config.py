@@ -28,10 +28,6 @@ c.ServerApp.authenticate_prometheus = False
 # A pod has its seconds: a kernel that is busy or hangs is killed within this one.
 c.KernelManager.shutdown_wait_time = 1.0
 
-# Not a login shell, which Jupyter starts by default: Debian's /etc/profile sets
-# PATH anew, and python would be the distribution's.
-c.ServerApp.terminado_settings = {"shell_command": ["/bin/bash"]}
-
 # What is deleted is gone: the trash would fill the volume, unseen.
 c.FileContentsManager.delete_to_trash = False
 
