@@ -83,6 +83,25 @@ def test_init_forwards_sigterm_and_the_exit_code(init):
         process.stdout.close()
 
 
+def test_init_reaps_orphans_where_it_is_not_pid_1(init):
+    """As in a pod whose containers share their processes: a plain tini warns at each start, and leaves them."""
+    script = (
+        "import os, time\n"
+        "reader, writer = os.pipe()\n"
+        "if not (child := os.fork()):\n"
+        "    if os.fork(): os._exit(0)\n"
+        "    time.sleep(0.3)\n"
+        "    os.write(writer, f'{os.getpid()} {os.getppid()}'.encode())\n"
+        "    os._exit(0)\n"
+        "os.waitpid(child, 0)\n"
+        "orphan, parent = os.read(reader, 99).decode().split()\n"
+        "time.sleep(0.3)\n"
+        "print(int(parent) == os.getppid(), os.path.exists(f'/proc/{orphan}'))\n"
+    )
+    done = subprocess.run([*init, sys.executable, "-c", script], capture_output=True, text=True, timeout=20)
+    assert (done.stdout, done.stderr) == ("True False\n", "")
+
+
 def test_output_is_not_held_back():
     assert os.environ["PYTHONUNBUFFERED"] == "1"
     assert sys.getfilesystemencoding() == "utf-8"

@@ -40,7 +40,7 @@ def test_dask_is_the_release_of_the_base(package):
 
 
 def test_nothing_is_installed_at_the_start(init):
-    assert init == ["/usr/bin/tini", "-g", "--"]
+    assert init == ["/usr/bin/tini", "-s", "-g", "--"]
 
 
 @pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "AWS_CA_BUNDLE"])
