@@ -22,6 +22,21 @@ def test_user_is_1000_with_a_home():
     assert os.access(os.environ["HOME"], os.W_OK)
 
 
+def test_a_user_whom_nobody_knows_has_a_name_and_a_home():
+    """A pod's or a developer's own uid, which isn't in /etc/passwd."""
+    user = pwd.getpwuid(1000)
+    assert (os.environ["HOME"], os.environ["USER"]) == (user.pw_dir, user.pw_name)
+    script = "import getpass, os, pwd; pwd.getpwuid = None; print(getpass.getuser(), os.path.expanduser('~'))"
+    shown = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout
+    assert shown.split() == [user.pw_name, user.pw_dir]
+
+
+@pytest.mark.parametrize("folder", [os.environ["HOME"], "/workspace"])
+def test_any_user_may_write_where_people_work(folder):
+    """Caches of Hugging Face, torch, Triton, matplotlib and numba lie in the home."""
+    assert stat.S_IMODE(os.stat(folder).st_mode) & 0o777 == 0o777
+
+
 def test_user_is_a_number(each_image):
     """Kubernetes' runAsNonRoot refuses an image whose user is a name."""
     users = re.findall(r"^USER\s+(\S+)", each_image.dockerfile, re.MULTILINE)
@@ -37,6 +52,7 @@ def test_user_cannot_become_root():
 
 @pytest.mark.production
 def test_user_writes_to_its_own_places_only():
+    """Nor may another user: of the whole file system, no folder and no file."""
     own = (*WRITABLE, os.environ["HOME"])
     found = []
     seen = 0
@@ -57,7 +73,6 @@ def test_pid_1_is_an_init():
 
 def test_pid_1_reaps_orphans():
     # The child ends at once and leaves the grandchild to PID 1.
-    """Nor may another user: of the whole file system, no folder and no file."""
     script = "import os, sys\nif (pid := os.fork()): print(pid)\nelse: os._exit(0)"
     orphan = subprocess.run(
         [sys.executable, "-c", script], check=True, capture_output=True, text=True
@@ -66,6 +81,25 @@ def test_pid_1_reaps_orphans():
     while Path("/proc", orphan).exists():
         assert time.monotonic() < deadline, f"process {orphan} is left as a zombie"
         time.sleep(0.05)
+
+
+def test_init_reaps_orphans_where_it_is_not_pid_1(init):
+    """As in a pod whose containers share their processes: a plain tini warns at each start, and leaves them."""
+    script = (
+        "import os, time\n"
+        "reader, writer = os.pipe()\n"
+        "if not (child := os.fork()):\n"
+        "    if os.fork(): os._exit(0)\n"
+        "    time.sleep(0.3)\n"
+        "    os.write(writer, f'{os.getpid()} {os.getppid()}'.encode())\n"
+        "    os._exit(0)\n"
+        "os.waitpid(child, 0)\n"
+        "orphan, parent = os.read(reader, 99).decode().split()\n"
+        "time.sleep(0.3)\n"
+        "print(int(parent) == os.getppid(), os.path.exists(f'/proc/{orphan}'))\n"
+    )
+    done = subprocess.run([*init, sys.executable, "-c", script], capture_output=True, text=True, timeout=20)
+    assert (done.stdout, done.stderr) == ("True False\n", "")
 
 
 def test_init_forwards_sigterm_and_the_exit_code(init):
@@ -88,25 +122,6 @@ def test_init_forwards_sigterm_and_the_exit_code(init):
         process.kill()
         process.wait()
         process.stdout.close()
-
-
-def test_init_reaps_orphans_where_it_is_not_pid_1(init):
-    """As in a pod whose containers share their processes: a plain tini warns at each start, and leaves them."""
-    script = (
-        "import os, time\n"
-        "reader, writer = os.pipe()\n"
-        "if not (child := os.fork()):\n"
-        "    if os.fork(): os._exit(0)\n"
-        "    time.sleep(0.3)\n"
-        "    os.write(writer, f'{os.getpid()} {os.getppid()}'.encode())\n"
-        "    os._exit(0)\n"
-        "os.waitpid(child, 0)\n"
-        "orphan, parent = os.read(reader, 99).decode().split()\n"
-        "time.sleep(0.3)\n"
-        "print(int(parent) == os.getppid(), os.path.exists(f'/proc/{orphan}'))\n"
-    )
-    done = subprocess.run([*init, sys.executable, "-c", script], capture_output=True, text=True, timeout=20)
-    assert (done.stdout, done.stderr) == ("True False\n", "")
 
 
 def test_output_is_not_held_back():
