@@ -224,6 +224,9 @@ pub struct Ci {
     /// Leave out setup: all is there
     #[arg(long)]
     pub no_setup: bool,
+    /// Prune the engine's build cache to 40 GB at the end, as is done where the variable CI is `true`
+    #[arg(long)]
+    pub prune_cache: bool,
 }
 
 #[derive(Debug, Args)]

@@ -3,8 +3,11 @@
 //! A verb is pure: it says what it needs to know, and makes a plan of that. Its clippy.toml forbids everything else.
 
 pub mod build;
+pub mod ci;
 pub mod common;
+pub mod completions;
 pub mod flags;
+pub mod setup;
 pub mod start;
 pub mod stop;
 #[cfg(test)]
@@ -33,6 +36,8 @@ pub trait Verb {
 pub fn verb(command: &Command) -> Option<&dyn Verb> {
     match command {
         Command::Build(verb) => Some(verb),
+        Command::Ci(verb) => Some(verb),
+        Command::Setup(verb) => Some(verb),
         Command::Start(verb) => Some(verb),
         Command::Stop(verb) => Some(verb),
         _ => None,

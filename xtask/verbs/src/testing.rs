@@ -123,7 +123,6 @@ impl Family {
     }
 
     /// Adds or replaces a file.
-    #[allow(dead_code, reason = "the next verb needs it")]
     pub fn file(self, path: &str, text: &str) -> Family {
         self.with(|facts| facts.files.insert(path, text))
     }

@@ -3,6 +3,7 @@
 pub mod local;
 pub mod rerun;
 pub mod table;
+pub mod trust;
 
 use crate::flags::Globals;
 use project::{Project, error::Fault};
