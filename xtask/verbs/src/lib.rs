@@ -7,6 +7,8 @@ pub mod ci;
 pub mod common;
 pub mod completions;
 pub mod flags;
+pub mod list;
+pub mod login;
 pub mod setup;
 pub mod start;
 pub mod stop;
@@ -37,6 +39,8 @@ pub fn verb(command: &Command) -> Option<&dyn Verb> {
     match command {
         Command::Build(verb) => Some(verb),
         Command::Ci(verb) => Some(verb),
+        Command::List(verb) => Some(verb),
+        Command::Login(verb) => Some(verb),
         Command::Setup(verb) => Some(verb),
         Command::Start(verb) => Some(verb),
         Command::Stop(verb) => Some(verb),

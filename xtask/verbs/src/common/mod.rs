@@ -1,6 +1,7 @@
 //! What several verbs share.
 
 pub mod local;
+pub mod registry;
 pub mod rerun;
 pub mod table;
 pub mod trust;
