@@ -232,8 +232,9 @@ mod tests {
             let text: Vec<&str> = (0..=next(5)).map(|_| patterns[next(patterns.len())]).collect();
             fs::write(folder.path().join(".dockerignore"), text.join("\n")).unwrap();
             let ours = read(folder.path(), &folder.path().join("Dockerfile")).unwrap();
-            let theirs = folder.path().with_extension("out");
             let shell = xshell::Shell::new().unwrap();
+            let theirs = shell.create_temp_dir().unwrap();
+            let theirs = theirs.path();
             let (context, output) = (folder.path(), format!("type=local,dest={}", theirs.display()));
             xshell::cmd!(shell, "docker buildx build --quiet --output {output} {context}")
                 .ignore_stdout()
@@ -248,10 +249,9 @@ mod tests {
                 }
             }
             fs::write(theirs.join("Dockerfile.dockerignore"), "").unwrap();
-            let mut seen = read(&theirs, &theirs.join("Dockerfile")).unwrap();
+            let mut seen = read(theirs, &theirs.join("Dockerfile")).unwrap();
             seen.remove(Path::new("Dockerfile.dockerignore"));
             assert_eq!(seen, expected, "round {round}: {text:?}");
-            fs::remove_dir_all(theirs).unwrap();
         }
     }
 }

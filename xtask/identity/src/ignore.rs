@@ -48,7 +48,10 @@ impl Ignore {
     pub fn leaves_out(&self, path: &str, parent: &Matches) -> (bool, Matches) {
         let mut left_out = false;
         let matches = self.patterns.iter().enumerate().map(|(index, pattern)| {
-            let matches = parent.0.get(index).copied().unwrap_or(false) || pattern.regex.is_match(path);
+            let of_parent = parent.0.get(index).copied().unwrap_or(false);
+            // As Docker does it: a pattern that would change nothing is not looked at, and so doesn't count as one that
+            // matched the folder when it comes to what is below.
+            let matches = of_parent || pattern.takes_back == left_out && pattern.regex.is_match(path);
             if matches {
                 left_out = !pattern.takes_back;
             }
@@ -205,6 +208,7 @@ mod tests {
             ("\u{feff}a", "a", true),
             (" a ", "a", true),
             ("! a\n", "a", false),
+            ("dir/**\n!dir", "dir/a", true),
         ] {
             assert_eq!(leaves_out(patterns, path), expected, "{patterns:?} {path}");
         }
