@@ -33,3 +33,21 @@ fn ci_runs_the_oldest_rust_that_cargo_toml_promises() {
     let workflow = fs::read_to_string(root().join(".github/workflows/ci.yml")).unwrap();
     assert!(workflow.contains(&format!("\n      RUSTUP_TOOLCHAIN: \"{promised}\"\n")), "ci.yml doesn't run {promised}");
 }
+
+/// Of a path with a part that varies, `images/<image>/tests`, the part before.
+fn fixed(path: &str) -> &str {
+    path.split(['<', '*', '#']).next().unwrap_or_default()
+}
+
+#[test]
+fn the_documents_name_files_that_there_are() {
+    for document in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"] {
+        let text = fs::read_to_string(root().join(document)).unwrap();
+        let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        let links = links.filter(|link| !link.contains("://"));
+        let named = text.split('`').skip(1).step_by(2).filter(|code| code.starts_with("xtask/") && !code.contains(' '));
+        for path in links.chain(named.filter(|_| document == "CONTRIBUTING.md")) {
+            assert!(root().join(fixed(path)).exists(), "{document}: {path} isn't there");
+        }
+    }
+}
