@@ -7,6 +7,7 @@ use crate::{
     files::{Files, Wanted},
     lockfile::{Lockfile, Package},
     package::PackageName,
+    parallel,
     pin::Pins,
     pyproject::Pyproject,
 };
@@ -96,9 +97,11 @@ pub fn wanted(project: &Project) -> Wanted {
 /// Every image that has dependencies; what can't be read is among the findings.
 pub fn members<'a>(project: &'a Project, files: &Files) -> (Vec<Member<'a>>, Vec<Finding>) {
     let mut findings = Vec::new();
-    let members = project.family().filter_map(|image| match member(project, files, image) {
+    let images: Vec<&Image> = project.family().collect();
+    let read = parallel::map(&images, |image| member(project, files, image).map_err(|fault| (*image, fault)));
+    let members = read.into_iter().filter_map(|member| match member {
         Ok(member) => member,
-        Err(fault) => {
+        Err((image, fault)) => {
             let what = match fault.help {
                 Some(help) => format!("{}: {help}", fault.what),
                 None => fault.what,

@@ -1,11 +1,11 @@
 //! Order: bases before the images built on them.
 
 use crate::{Image, ImageName, Origin, Project, error::Fault};
+use std::collections::HashMap;
 
-/// How far the search has come with a node.
+/// How far the search has come with a node that it has met.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
-    Unseen,
     /// What comes before it is being looked at.
     Open,
     Done,
@@ -16,37 +16,34 @@ enum State {
 ///
 /// # Errors
 /// A cycle: its nodes, each before the next, the last before the first.
-fn sorted<I>(
-    count: usize,
-    wanted: impl IntoIterator<Item = usize>,
-    before: impl Fn(usize) -> I,
-) -> Result<Vec<usize>, Vec<usize>>
+fn sorted<I>(wanted: impl IntoIterator<Item = usize>, before: impl Fn(usize) -> I) -> Result<Vec<usize>, Vec<usize>>
 where
     I: Iterator<Item = usize>,
 {
     let mut order = Vec::new();
-    let mut states = vec![State::Unseen; count];
+    // Only of what is met: a family of thousands is often asked for a few of its images.
+    let mut states: HashMap<usize, State> = HashMap::new();
     for start in wanted {
-        if states[start] == State::Done {
+        if states.contains_key(&start) {
             continue;
         }
         // Depth first, on a stack of our own: a generated family may be deeper than the thread's stack.
-        states[start] = State::Open;
+        states.insert(start, State::Open);
         let mut path = vec![(start, before(start))];
         while let Some((node, rest)) = path.last_mut() {
             let Some(next) = rest.next() else {
-                states[*node] = State::Done;
+                states.insert(*node, State::Done);
                 order.push(*node);
                 path.pop();
                 continue;
             };
-            match states[next] {
-                State::Done => {}
-                State::Open => {
+            match states.get(&next) {
+                Some(State::Done) => {}
+                Some(State::Open) => {
                     return Err(path.iter().map(|(node, _)| *node).skip_while(|node| *node != next).collect());
                 }
-                State::Unseen => {
-                    states[next] = State::Open;
+                None => {
+                    states.insert(next, State::Open);
                     path.push((next, before(next)));
                 }
             }
@@ -103,7 +100,7 @@ impl Project {
         let before = |position: usize| {
             coupled_to(&self.images[position]).and_then(|image| self.position(&image.name).ok()).into_iter()
         };
-        let order = sorted(self.images.len(), bases_first, before).map_err(|cycle| {
+        let order = sorted(bases_first, before).map_err(|cycle| {
             Fault::project(format!("coupled-to goes round in a circle: {}", self.path_of(&cycle)))
                 .help("change [tool.core-images] coupled-to in one of their pyproject.toml")
         })?;
@@ -111,7 +108,7 @@ impl Project {
     }
 
     fn positions_with_bases(&self, wanted: impl IntoIterator<Item = usize>) -> Result<Vec<usize>, Fault> {
-        sorted(self.images.len(), wanted, |position| self.base_positions(position)).map_err(|cycle| {
+        sorted(wanted, |position| self.base_positions(position)).map_err(|cycle| {
             Fault::project(format!("{}: base images go round in a circle: {}", self.file(), self.path_of(&cycle)))
                 .help("change one of these images' build arguments so that the circle opens")
         })
@@ -136,14 +133,14 @@ mod tests {
     fn what_comes_first_is_first_and_each_node_comes_once() {
         // 0 needs 1 and 2, both need 3; 4 is not asked for.
         let before = [vec![1, 2], vec![3], vec![3], vec![], vec![3]];
-        assert_eq!(sorted(5, [0], |node| before[node].iter().copied()), Ok(vec![3, 1, 2, 0]));
-        assert_eq!(sorted(5, [2, 0, 2], |node| before[node].iter().copied()), Ok(vec![3, 2, 1, 0]));
+        assert_eq!(sorted([0], |node| before[node].iter().copied()), Ok(vec![3, 1, 2, 0]));
+        assert_eq!(sorted([2, 0, 2], |node| before[node].iter().copied()), Ok(vec![3, 2, 1, 0]));
     }
 
     #[test]
     fn a_cycle_is_told_without_the_way_to_it() {
         let before = [vec![1], vec![2], vec![1]];
-        assert_eq!(sorted(3, [0], |node| before[node].iter().copied()), Err(vec![1, 2]));
-        assert_eq!(sorted(1, [0], |_| std::iter::once(0)), Err(vec![0]));
+        assert_eq!(sorted([0], |node| before[node].iter().copied()), Err(vec![1, 2]));
+        assert_eq!(sorted([0], |_| std::iter::once(0)), Err(vec![0]));
     }
 }
