@@ -3,6 +3,7 @@
 pub mod compose;
 pub mod coupling;
 mod dockerfile;
+mod dotenv;
 pub mod error;
 pub mod family;
 pub mod files;
@@ -16,9 +17,11 @@ mod parallel;
 pub mod pin;
 pub mod pyproject;
 pub mod python;
+#[cfg(test)]
+mod testing;
 pub mod vars;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use compose::{About, Build, ComposeFile, Service};
 use dockerfile::Dockerfile;
 use error::{Cause, Fault};
@@ -143,13 +146,16 @@ pub fn find_root(start: &Path) -> Result<PathBuf, Fault> {
 /// Reads the variables' layers; only `.env` is a file.
 pub fn read_vars(root: &Path, flags: BTreeMap<String, String>, process: BTreeMap<String, String>) -> Result<Vars> {
     let path = root.join(".env");
-    let text = match fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => String::new(),
-        Err(e) => return Err(e).with_context(|| format!("reading {}", path.display())),
+    // Compose passes over a folder of that name; and whatever the encoding is, it minds no bytes in comments.
+    let text = match fs::read(&path) {
+        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::IsADirectory) => String::new(),
+        Err(e) => return Err(Fault::io("reading", &path, &e).into()),
     };
-    let dotenv = vars::parse_dotenv(&text, &process)
-        .map_err(|(line, why)| Fault::project(format!("reading {}:{line}: {why}", path.display())))?;
+    let dotenv = dotenv::parse(&text, &process).map_err(|(line, why)| {
+        Fault::project(format!("reading {}:{line}: {why}", path.display()))
+            .help("correct the line: docker compose refuses it, too")
+    })?;
     Ok(Vars { flags, process, dotenv })
 }
 
@@ -576,6 +582,21 @@ mod tests {
         assert_eq!(p.select(&["z*".to_owned()], false).unwrap_err().cause, Cause::Usage);
         assert_eq!(p.select(&[], false).unwrap_err().cause, Cause::Usage);
         assert_eq!(p.select(&[], true).unwrap().len(), 3);
+    }
+
+    #[test]
+    fn a_dotenv_is_read_in_any_encoding_and_a_folder_of_that_name_is_passed_over() {
+        let folder = xshell::Shell::new().unwrap().create_temp_dir().unwrap();
+        let read = || read_vars(folder.path(), BTreeMap::new(), BTreeMap::new()).map(|vars| vars.dotenv);
+        assert_eq!(read().unwrap(), BTreeMap::new());
+        let path = folder.path().join(".env");
+        fs::create_dir(&path).unwrap();
+        assert_eq!(read().unwrap(), BTreeMap::new());
+        fs::remove_dir(&path).unwrap();
+        fs::write(&path, b"# caf\xe9\nA=1\n").unwrap();
+        assert_eq!(read().unwrap(), [("A".to_owned(), "1".to_owned())].into());
+        fs::write(&path, b"A=1\n\xe9=2\n").unwrap();
+        assert!(read().unwrap_err().to_string().contains(".env:2: unexpected character"));
     }
 
     #[test]
