@@ -14,6 +14,7 @@ pub mod start;
 pub mod stop;
 #[cfg(test)]
 mod testing;
+pub mod validate;
 
 use flags::{Command, Globals};
 use plan::{Facts, Needs, Plan};
@@ -44,6 +45,7 @@ pub fn verb(command: &Command) -> Option<&dyn Verb> {
         Command::Setup(verb) => Some(verb),
         Command::Start(verb) => Some(verb),
         Command::Stop(verb) => Some(verb),
+        Command::Validate(verb) => Some(verb),
         _ => None,
     }
 }

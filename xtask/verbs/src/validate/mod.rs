@@ -1,0 +1,205 @@
+//! `validate`: an image's suite, in a container of the image exactly as built; and the record that `deploy` asks for.
+
+mod judge;
+mod junit;
+pub mod record;
+
+use crate::{
+    Verb,
+    common::{
+        enumerate,
+        local::{self, outdated, rebuild},
+        rerun::rerun,
+    },
+    flags::{self, Globals},
+};
+use judge::Suite;
+pub use junit::Counts;
+use plan::{Action, Compute, Facts, Needs, OnFailure, Plan, Role, Source, Step, facts::Engine, tools::docker};
+use project::{Image, ImageName, Project, error::Fault};
+use std::path::{Path, PathBuf};
+
+/// Where the suites' reports are, below the root.
+const REPORTS: &str = "target/validate";
+
+impl Verb for flags::Validate {
+    fn needs(&self, project: &Project, _globals: &Globals) -> Result<Needs, Fault> {
+        are_options(&self.pytest)?;
+        let suites = suites(project, &self.wanted(project)?)?;
+        if suites.is_empty() {
+            return Ok(Needs::default());
+        }
+        let names: Vec<ImageName> = suites.iter().map(|(image, _)| image.name.clone()).collect();
+        let engine = local::with_bases(project, &names)?;
+        Ok(Needs { claims: names, docker: true, engine, ..Needs::default() })
+    }
+
+    fn plan(&self, project: &Project, facts: &Facts, _globals: &Globals) -> Result<Plan, Fault> {
+        let mut plan = Plan::default();
+        let wanted = self.wanted(project)?;
+        for name in &wanted {
+            if project.image(name)?.suite.is_none() {
+                plan.note(format!("{name}: no service {name}-tests in {}, nothing to validate", project.file()));
+            }
+        }
+        let suites = suites(project, &wanted)?;
+        check_images(project, facts, &suites)?;
+        for (image, _) in &suites {
+            if let Some(outdated) = outdated(&facts.engine, project, image) {
+                let help = rerun(project, project.environment, &rebuild([&outdated]));
+                plan.note(format!("{}: outdated, since {} was built again: `{help}`", image.name, outdated.base));
+            }
+            if !self.pytest.is_empty() {
+                plan.note(format!("{}: only a part of its suite, so this isn't recorded as validated", image.name));
+            }
+        }
+        let judged: Vec<(Suite, usize)> =
+            suites.iter().map(|(image, suite)| run(project, facts, image, suite, &self.pytest, &mut plan)).collect();
+        if self.pytest.is_empty() {
+            // After all judgements: a test that failed says more than a record that can't be written.
+            for (suite, judged) in judged {
+                record(suite, judged, &mut plan);
+            }
+        }
+        plan.summary = suites.len() > 1;
+        Ok(plan)
+    }
+}
+
+impl flags::Validate {
+    fn wanted(&self, project: &Project) -> Result<Vec<ImageName>, Fault> {
+        let named = self.images.of(project)?;
+        if self.with_dependents { project.with_dependents(&named) } else { Ok(named) }
+    }
+}
+
+/// The images that have a suite, and its service.
+fn suites<'a>(project: &'a Project, names: &[ImageName]) -> Result<Vec<(&'a Image, &'a str)>, Fault> {
+    let images = names.iter().map(|name| project.image(name)).collect::<Result<Vec<_>, _>>()?;
+    Ok(images.into_iter().filter_map(|image| Some((image, image.suite.as_deref()?))).collect())
+}
+
+/// A suite names its folders itself: a path here would be run as well, not instead.
+fn are_options(arguments: &[String]) -> Result<(), Fault> {
+    let is_path = |word: &str| {
+        !word.starts_with('-')
+            && (word.contains('/') || word.contains("::") || Path::new(word).extension() == Some("py".as_ref()))
+    };
+    // What follows an option may be its value.
+    let takes_value = |word: &str| word.starts_with("--") || ["-k", "-m", "-W", "-o", "-p", "-c"].contains(&word);
+    let is_value = |i: usize| i > 0 && takes_value(&arguments[i - 1]);
+    match arguments.iter().enumerate().find(|(i, word)| is_path(word) && !is_value(*i)) {
+        None => Ok(()),
+        Some((_, word)) => Err(Fault::usage(format!("validate: after --, '{word}' is not an option of pytest's"))
+            .help("choose tests by their names: -- -k NAME")),
+    }
+}
+
+/// Does the engine have every image that is to be tested?
+fn check_images(project: &Project, facts: &Facts, suites: &[(&Image, &str)]) -> Result<(), Fault> {
+    facts.engine.answered("validate")?;
+    let is_missing = |image: &Image| facts.engine != Engine::NotAsked && facts.engine.find(&image.reference).is_none();
+    let missing: Vec<&Image> = suites.iter().map(|(image, _)| *image).filter(|image| is_missing(image)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<&str> = missing.iter().map(|image| image.name.as_str()).collect();
+    let references: Vec<_> = missing.iter().map(|image| &image.reference).collect();
+    let command = rerun(project, project.environment, &format!("cargo xtask build {}", names.join(" ")));
+    let what = format!("validate {}: the engine has no image {}", names.join(" "), enumerate(&references));
+    Err(Fault::usage(what).help(format!("build first: `{command}`")))
+}
+
+/// An image's report, below the root.
+pub fn report(image: &ImageName) -> PathBuf {
+    Path::new(REPORTS).join(image.as_str()).join("junit.xml")
+}
+
+/// Adds the steps that run a suite and judge its end; gives the latter's index. `options` are pytest's.
+fn run(
+    project: &Project,
+    facts: &Facts,
+    image: &Image,
+    suite: &str,
+    options: &[String],
+    plan: &mut Plan,
+) -> (Suite, usize) {
+    let name = &image.name;
+    let folder = facts.shown(Path::new(REPORTS).join(name.as_str()));
+    let prepare = plan.push(Step::new(format!("make {}", folder.display()), Action::OpenFolder(folder)));
+    // Two runs in two clones don't meet.
+    let container = format!("{suite}-{}", facts.process);
+    let call = facts.compose(project).suite(suite, &container, options);
+    let step = Step::new(format!("validate {name}"), Action::Run(call)).image(name).role(Role::Suite);
+    let step = step.cleanup([Action::Run(docker::remove_container(&container))]);
+    let ran = plan.push(step.after([prepare]).on_failure(OnFailure::Judged));
+
+    let id = facts.engine.find(&image.reference).map(|found| found.id.clone());
+    let suite = Suite {
+        project: project.clone(),
+        name: name.clone(),
+        reference: image.reference.clone(),
+        stage: image.stage.clone(),
+        junit: facts.shown(report(name)),
+        part: !options.is_empty(),
+        record: id.map(|id| (id.clone(), facts.shown(record::path(&id)))),
+    };
+    let judge = suite.clone();
+    let sources = [Source::File(suite.junit.clone())];
+    let judge = Compute::new(format!("# reads {}", suite.junit.display()), sources, move |inputs| judge.judge(inputs));
+    let step = Step::new(format!("validate {name}"), Action::Compute(judge)).image(name).after_end([ran]);
+    (suite, plan.push(step))
+}
+
+fn record(suite: Suite, judged: usize, plan: &mut Plan) {
+    let name = suite.name.clone();
+    let sources = [Source::File(suite.junit.clone()), Source::Output(docker::image_id(&suite.reference))];
+    let shown = format!("# records for which image {name}-tests passed");
+    let record = Compute::new(shown, sources, move |inputs| suite.record(inputs));
+    let step = Step::new(format!("record that {name} was validated"), Action::Compute(record)).image(&name);
+    plan.push(step.after_end([judged]));
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{self, expect_plan};
+    use plan::facts::Engine;
+
+    #[test]
+    fn plans() {
+        expect_plan!("validate", testing::outline(&["validate", "fastapi-serve"]));
+        expect_plan!("validate_all_ci", testing::outline(&["validate", "--all", "--environment", "ci"]));
+        let dependents = ["validate", "python-base", "--with-dependents", "--", "-k", "one or two", "-x"];
+        expect_plan!("validate_part", testing::outline(&dependents));
+        expect_plan!("validate_no_suite", testing::outline(&["validate", "kubeflow-b"]));
+    }
+
+    #[test]
+    fn an_image_must_be_there() {
+        let family = testing::family().with(|facts| facts.engine = Engine::Has(Vec::new()));
+        let fault = family.fault(&["validate", "fastapi-serve", "python-base", "--image-tag", "1"]);
+        assert_eq!(fault.cause.exit_code(), 2);
+        let what =
+            "validate python-base fastapi-serve: the engine has no image r.io/python-base:1 and r.io/fastapi-serve:1";
+        assert_eq!(fault.what, what);
+        assert!(fault.help.unwrap().contains("IMAGE_TAG=1 cargo xtask build python-base fastapi-serve`"));
+        let silent = Engine::Silent("Cannot connect".to_owned());
+        let fault = testing::family().with(|facts| facts.engine = silent).fault(&["validate", "python-base"]);
+        assert_eq!(fault.cause.exit_code(), 69);
+    }
+
+    #[test]
+    fn a_path_is_not_an_option() {
+        let fault = |options: &[&str]| {
+            testing::family().plan(&[&["validate", "python-base", "--", "-x"], options].concat()).err()
+        };
+        for path in ["/images/common/tests/test_tls.py", "images/common/tests", "test_tls.py", "test_tls.py::test_x"] {
+            assert!(fault(&[path]).is_some_and(|fault| fault.what.contains(path)), "{path}");
+        }
+        for option in
+            [&["-k", "a::b"][..], &["-W", "error::DeprecationWarning"], &["--deselect", "a.py::b"], &["--x=/y"]]
+        {
+            assert_eq!(fault(option), None, "{option:?}");
+        }
+    }
+}
