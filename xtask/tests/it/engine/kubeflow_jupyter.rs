@@ -316,6 +316,11 @@ fn a_browser_opens_jupyterlab_under_the_prefix_and_runs_a_cell() {
     browser.command("url", &json!({"url": url}));
 
     browser.click(".jp-LauncherCard[data-category=Notebook]");
+    // Until the kernel is connected, the page is still being put together, and may lose what is typed.
+    wait_for("the kernel", || {
+        let idle = "return document.body.innerText.includes('| Idle')";
+        (browser.run(idle) == true).then_some(())
+    });
     let cell = ".jp-Notebook .jp-CodeCell .cm-content";
     browser.press(cell, "import os; print(6 * 7, os.getuid(), os.environ['NB_PREFIX'])");
     // Shift and Enter.
