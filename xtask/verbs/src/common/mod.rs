@@ -1,6 +1,9 @@
 //! What several verbs share.
 
+pub mod dependabot;
+pub mod graph;
 pub mod local;
+pub mod readme;
 pub mod registry;
 pub mod rerun;
 pub mod table;
