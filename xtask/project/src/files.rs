@@ -89,7 +89,12 @@ impl Files {
             self.entries.insert(folder.to_owned(), Entry::Folder);
         }
         let file = File { text: text.into(), read_only: false, modified: SystemTime::UNIX_EPOCH };
-        self.entries.insert(path, Entry::File(file));
+        self.set(path, Entry::File(file));
+    }
+
+    /// Says what a path leads to.
+    pub fn set(&mut self, path: impl Into<PathBuf>, entry: Entry) {
+        self.entries.insert(path.into(), entry);
     }
 
     /// What the path leads to.

@@ -8,6 +8,7 @@ pub mod common;
 pub mod completions;
 pub mod flags;
 pub mod list;
+pub mod lock;
 pub mod login;
 pub mod setup;
 pub mod start;
@@ -40,7 +41,9 @@ pub fn verb(command: &Command) -> Option<&dyn Verb> {
     match command {
         Command::Build(verb) => Some(verb),
         Command::Ci(verb) => Some(verb),
+        Command::Couple(verb) => Some(verb),
         Command::List(verb) => Some(verb),
+        Command::Lock(verb) => Some(verb),
         Command::Login(verb) => Some(verb),
         Command::Setup(verb) => Some(verb),
         Command::Start(verb) => Some(verb),
