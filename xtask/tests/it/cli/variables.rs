@@ -82,7 +82,8 @@ fn a_variable_with_an_invalid_value_is_named() {
 #[test]
 fn a_dotenv_with_an_error_is_named_with_the_line() {
     let repo = Repo::new();
-    for (text, line, word) in [("A=1\nB='x\n", 2, "no closing '"), ("A=1\n\nB C=2\n", 3, "no variable name")] {
+    for (text, line, word) in [("A=1\nB='x\n", 2, "no closing '"), ("A=1\n\nB C=2\n", 3, "'B C' is not an assignment")]
+    {
         repo.write(".env", text);
         refuses(&repo, &["build", "python-base"], 65, &[&format!(".env:{line}: "), word]);
     }
