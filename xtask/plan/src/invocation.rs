@@ -69,7 +69,7 @@ impl Invocation {
                     args.next();
                 }
                 option if option.starts_with('-') => {}
-                word if words.len() == 5 || word.len() > 60 => {
+                word if words.len() == 5 || word.len() > 60 || word.contains(char::is_whitespace) => {
                     words.push("…");
                     break;
                 }
@@ -155,6 +155,7 @@ mod tests {
                 "docker compose build a",
             ),
             (&["push", "a", "b", "c", "d", "e"], "docker push a b c …"),
+            (&["-c", "a script", "b"], "docker …"),
         ] {
             let run = Invocation::new("/usr/bin/docker", args.iter().copied()).env("A", EnvValue::Text("1".to_owned()));
             assert_eq!(run.brief(), expected);

@@ -1,0 +1,62 @@
+//! A build's last words: those of the RUN that failed, which BuildKit repeats at the end.
+
+use super::{Why, last_line, packages, registry, says};
+
+/// Why a build failed. Its code is compose's own, but where the engine couldn't get an image to build from.
+pub fn why(tail: &str) -> Why {
+    if let Some(why) = pulled(last_line(tail)).and_then(registry::of_pull) {
+        return why;
+    }
+    let said = run_output(tail);
+    if let Some(why) = packages::why(&said) {
+        return why;
+    }
+    let words = marked(&said).unwrap_or_else(|| last_line(tail));
+    match advice(&[&said, last_line(tail)].join("\n")) {
+        Some(help) => Why::advice(words, help),
+        None => Why { words: words.to_owned(), ..Why::default() },
+    }
+}
+
+/// What helps against what isn't the Dockerfile's fault.
+fn advice(said: &str) -> Option<&'static str> {
+    let names = ["temporary failure resolving", "temporary failure in name resolution", "could not resolve host"];
+    if says(said, &["no space left on device"]) {
+        Some("`docker system df` shows what takes the disk, `docker system prune` frees what nobody uses")
+    } else if says(said, &names) {
+        Some(
+            "the build can't look up names: `cargo xtask doctor` shows what this machine reaches; else check the engine's `dns`",
+        )
+    } else {
+        None
+    }
+}
+
+/// BuildKit's own words for an image that it can't get. (A RUN's failure ends in `process "…" did not complete`.)
+fn pulled(last: &str) -> Option<&str> {
+    let last = last.strip_prefix("ERROR: ").unwrap_or(last);
+    let rest = last.split_once("failed to solve: ").filter(|(before, _)| !before.contains('"'))?.1;
+    let (reference, why) = rest.split_once(": ")?;
+    (!reference.contains([' ', '"']) && why.starts_with("failed to resolve source metadata")).then_some(last)
+}
+
+/// What the failed RUN printed last, without the times that BuildKit puts before each line.
+fn run_output(tail: &str) -> String {
+    let is_rule = |line: &&str| line.len() >= 6 && line.chars().all(|c| c == '-');
+    let lines: Vec<&str> = tail.lines().map(str::trim_end).collect();
+    let rules: Vec<usize> = lines.iter().enumerate().filter(|(_, line)| is_rule(line)).map(|(at, _)| at).collect();
+    let block = rules.windows(2).rev().map(|pair| &lines[pair[0] + 1..pair[1]]);
+    let of_run = block.into_iter().find(|block| block.first().is_some_and(|line| line.starts_with(" > ")));
+    let lines = of_run.unwrap_or_default().iter().skip(1).filter_map(|line| {
+        let (time, text) = line.split_once(' ')?;
+        time.parse::<f64>().is_ok().then_some(text)
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// The last error that a tool marks as one, else its last line.
+fn marked(said: &str) -> Option<&str> {
+    let lines = || said.lines().rev().map(str::trim).filter(|line| !line.is_empty());
+    let is_marked = |line: &&str| ["error:", "ERROR:", "E: "].iter().any(|mark| line.starts_with(mark));
+    lines().take(5).find(is_marked).or_else(|| lines().next())
+}
