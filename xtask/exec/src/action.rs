@@ -1,0 +1,276 @@
+//! Does one action: runs a tool, changes a file, computes.
+
+use crate::{
+    Run,
+    child::{self, Child, Drawing, Event, Lines, Place, Tail, asked},
+    compute, files,
+    output::Sink,
+};
+use plan::{
+    Action, Invocation, Outcome, Output, Probe, Role, Step, Style,
+    tools::diagnose::{self, Diagnosis, Ended, Verdict},
+};
+use project::error::{Cause, Fault};
+use std::{
+    io::{self, Read},
+    process::Stdio,
+    time::Duration,
+};
+
+/// How long the engine may take to say that it is there.
+const SECOND_LOOK: Duration = Duration::from_secs(15);
+
+/// Why an action failed, and what may help.
+pub struct Failure {
+    pub fault: Fault,
+    /// It may go by itself.
+    pub transient: bool,
+    /// A new login may help.
+    pub login_refused: bool,
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Failure {
+        Failure { fault, transient: false, login_refused: false }
+    }
+}
+
+pub fn act(run: &Run, step: &Step, sink: &Sink, after: &[Outcome]) -> Result<Outcome, Failure> {
+    let tool = Tool { run, step, sink };
+    match &step.action {
+        Action::Run(command) => tool.run(command),
+        Action::Unless(probe, command) => {
+            if probe.is_yes(&tool.ask(probe)?) {
+                return Ok(Outcome::Present);
+            }
+            tool.run(command)
+        }
+        Action::Either(probe, command, otherwise) => {
+            // A tool that isn't there is a no.
+            let yes = tool.ask(probe).is_ok_and(|output| probe.is_yes(&output));
+            tool.run(if yes { command } else { otherwise })
+        }
+        Action::OnlyIf(probe, command, fault) => {
+            let output = tool.ask(probe)?;
+            if !output.success() && !diagnose::image_missing(&output.stderr) {
+                tool.judged(&probe.run, output.code, &output.stderr)?;
+            }
+            if !probe.is_yes(&output) {
+                return Err(fault.clone().into());
+            }
+            tool.run(command)
+        }
+        Action::Pipe(from, to) => tool.pipe(from, to),
+        Action::Compute(compute) => compute::run(run, compute, sink, after).map_err(Failure::from),
+        Action::Stage { .. }
+        | Action::Replace { .. }
+        | Action::Write { .. }
+        | Action::Remove(_)
+        | Action::OpenFolder(_) => {
+            files::change(&step.action).map_err(|fault| tool.named(fault))?;
+            Ok(Outcome::Done)
+        }
+    }
+}
+
+/// Runs tools for one step.
+struct Tool<'a> {
+    run: &'a Run<'a>,
+    step: &'a Step,
+    sink: &'a Sink<'a>,
+}
+
+/// How a tool's output is shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum View {
+    /// Line by line.
+    Lines,
+    /// As it comes: a question ends without a line's end, and a drawing is one.
+    AsItComes,
+}
+
+impl Tool<'_> {
+    fn ask(&self, probe: &Probe) -> Result<Output, Failure> {
+        child::capture(&probe.run, &self.run.exports, None).map_err(|fault| self.named(fault))
+    }
+
+    fn run(&self, run: &Invocation) -> Result<Outcome, Failure> {
+        let run = &asked(run, &self.run.exports)?;
+        self.sink.echo(run);
+        let mut command = child::command(run, &self.run.exports)?;
+        let (place, view) = self.place(&mut command);
+        let draws = matches!(self.step.role, Role::Build) && !self.run.parallel && self.sink.ui().can_draw();
+        let drawing = if draws { Drawing::new().ok() } else { None };
+        let (drawing, pipe, view): (_, Box<dyn Read + Send>, _) = match drawing {
+            Some((drawing, tool)) => {
+                let pipe = drawing.pipe().map_err(|error| self.io("opening a terminal", &error))?;
+                command.stdout(tool.try_clone().map_err(|error| self.io("opening a terminal", &error))?).stderr(tool);
+                (Some(drawing), Box::new(pipe), View::AsItComes)
+            }
+            None => {
+                let (reader, writer) = io::pipe().map_err(|error| self.io("making a pipe", &error))?;
+                command.stdout(writer.try_clone().map_err(|error| self.io("making a pipe", &error))?).stderr(writer);
+                (None, Box::new(reader), view)
+            }
+        };
+        let mut child = Child::start(&mut command, run, place).map_err(|fault| self.named(fault))?;
+        drop(command); // and with it our copies of the child's ends, so that the pipe ends with the child
+        let (code, tail) = self.follow(&mut child, run, Some(pipe), view, drawing.as_ref())?;
+        self.judged(run, code, &tail)
+    }
+
+    /// `from | to`: the bytes go from one tool to the other through the kernel.
+    fn pipe(&self, from: &Invocation, to: &Invocation) -> Result<Outcome, Failure> {
+        let (from, to) = (&asked(from, &self.run.exports)?, &asked(to, &self.run.exports)?);
+        self.sink.echo_pipe(from, to);
+        let (reader, writer) = io::pipe().map_err(|error| self.io("making a pipe", &error))?;
+        let mut source = child::command(from, &self.run.exports)?;
+        let (place, view) = self.place(&mut source);
+        source.stdout(writer).stderr(Stdio::piped());
+        let mut source_child = Child::start(&mut source, from, place).map_err(|fault| self.named(fault))?;
+        drop(source);
+        let mut target = child::command(to, &self.run.exports)?;
+        target.stdin(reader).stdout(Stdio::null()).stderr(Stdio::piped());
+        // The source, which would wait for a reader for ever, ends with its value.
+        let mut target_child = Child::start(&mut target, to, place).map_err(|fault| self.named(fault))?;
+        drop(target);
+        let errors = |child: &mut Child| child.stderr().map(|pipe| Box::new(pipe) as Box<dyn Read + Send>);
+        let (source_errors, target_errors) = (errors(&mut source_child), errors(&mut target_child));
+        let (source_end, target_end) = std::thread::scope(|scope| {
+            let source = scope.spawn(|| self.follow(&mut source_child, from, source_errors, view, None));
+            let target = self.follow(&mut target_child, to, target_errors, View::Lines, None);
+            (source.join().unwrap_or_else(|panic| Err(crate::internal(panic.as_ref()))), target)
+        });
+        // The first to fail is the cause: without a password the login fails as well.
+        let ((source_code, source_tail), (target_code, target_tail)) = (source_end?, target_end?);
+        self.judged(from, source_code, &source_tail)?;
+        self.judged(to, target_code, &target_tail)
+    }
+
+    /// Lets what may ask a person have the terminal, where there is one.
+    fn place(&self, command: &mut std::process::Command) -> (Place, View) {
+        if matches!(self.step.role, Role::Login) && child::is_ours() {
+            command.stdin(Stdio::inherit());
+            return (Place::Ours, View::AsItComes);
+        }
+        (Place::Group, View::Lines)
+    }
+
+    /// Shows what comes, and gives the exit code with the last lines.
+    fn follow(
+        &self,
+        child: &mut Child,
+        run: &Invocation,
+        pipe: Option<Box<dyn Read + Send>>,
+        view: View,
+        drawing: Option<&Drawing>,
+    ) -> Result<(u8, String), Fault> {
+        let mut printed = Printed::new(self.sink, view);
+        let status = child::follow(child, run, pipe.into_iter().collect(), None, &mut |event| {
+            if let Some(drawing) = drawing {
+                drawing.resize();
+            }
+            printed.on(&event, run);
+        })?;
+        Ok((child::code_of(status), printed.end()))
+    }
+
+    /// What the end of a tool means.
+    fn judged(&self, run: &Invocation, code: u8, tail: &str) -> Result<Outcome, Failure> {
+        if code == 0 {
+            return Ok(Outcome::Done);
+        }
+        let profile = ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"].iter().find_map(|name| self.run.exports.get(name));
+        let ended = Ended { role: &self.step.role, run, code, tail, profile: profile.as_deref() };
+        match diagnose::verdict(&ended) {
+            Verdict::Done(note) => {
+                self.sink.say(Style::Plain, &note);
+                Ok(Outcome::Done)
+            }
+            Verdict::Failed(diagnosis) => {
+                let Diagnosis { fault, transient, login_refused, second_look } = *diagnosis;
+                let truth = second_look.filter(|_| !crate::interrupt::interrupted()).and_then(|(question, fault)| {
+                    let answer = child::capture(&question, &self.run.exports, Some(SECOND_LOOK));
+                    answer.map_or(true, |output| !output.success()).then_some(fault)
+                });
+                match truth {
+                    Some(fault) => Err(self.named(fault)),
+                    None => Err(Failure { transient, login_refused, ..self.named(fault) }),
+                }
+            }
+        }
+    }
+
+    /// An error begins with what failed.
+    fn named(&self, fault: Fault) -> Failure {
+        Fault { what: format!("{}: {}", self.step.title, fault.what), ..fault }.into()
+    }
+
+    fn io(&self, doing: &str, error: &io::Error) -> Failure {
+        self.named(Fault::new(Cause::Io, format!("{doing}: {error}")))
+    }
+}
+
+/// What a tool prints, on its way.
+struct Printed<'a> {
+    sink: &'a Sink<'a>,
+    view: View,
+    lines: Lines,
+    tail: Tail,
+}
+
+impl<'a> Printed<'a> {
+    fn new(sink: &'a Sink<'a>, view: View) -> Printed<'a> {
+        Printed { sink, view, lines: Lines::default(), tail: Tail::default() }
+    }
+
+    fn on(&mut self, event: &Event, run: &Invocation) {
+        match event {
+            Event::Bytes(_, bytes) => {
+                for line in self.lines.push(bytes) {
+                    self.show(&line, "\n");
+                }
+            }
+            Event::Quiet if self.view == View::AsItComes => {
+                if let Some(begun) = self.lines.rest() {
+                    self.show(&begun, "");
+                }
+            }
+            Event::Quiet => {}
+            Event::TookTooLong => self.sink.say(Style::Plain, &format!("`{}` takes too long, given up", run.brief())),
+        }
+    }
+
+    fn show(&mut self, line: &str, end: &str) {
+        match self.view {
+            View::Lines => self.sink.say(Style::Plain, line.trim_end()),
+            View::AsItComes => self.sink.ui().drawn(&format!("{line}{end}")),
+        }
+        self.tail.push(line);
+    }
+
+    fn end(mut self) -> String {
+        if let Some(rest) = self.lines.rest() {
+            self.show(&rest, "\n");
+        }
+        self.tail.text()
+    }
+}
+
+/// Cleans up, also after an interrupt, which doesn't reach it; so it has a limit instead.
+pub fn clean_up(run: &Run, action: &Action, sink: &Sink) -> Result<(), Fault> {
+    let Action::Run(command) = action else { return files::change(action) };
+    let asked = asked(command, &run.exports)?;
+    sink.echo(&asked);
+    let failed = |error: io::Error| Fault::new(Cause::Io, format!("making a pipe: {error}"));
+    let (reader, writer) = io::pipe().map_err(failed)?;
+    let mut command = child::command(&asked, &run.exports)?;
+    command.stdout(writer.try_clone().map_err(failed)?).stderr(writer);
+    let mut child = Child::start(&mut command, &asked, Place::Aside)?;
+    drop(command);
+    let mut printed = Printed::new(sink, View::Lines);
+    let limit = Some(run.settings.cleanup_limit);
+    child::follow(&mut child, &asked, vec![Box::new(reader)], limit, &mut |event| printed.on(&event, &asked))?;
+    printed.end();
+    Ok(())
+}

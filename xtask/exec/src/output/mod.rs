@@ -1,0 +1,171 @@
+//! The one door for everything printed: people read standard error, scripts read standard output.
+//!
+//! No credential passes it, nothing in a text of others steers the terminal, and each stream is judged by itself:
+//! standard output may be a file while standard error is a terminal.
+
+mod harmless;
+mod secrets;
+mod sink;
+
+pub use harmless::plain;
+pub use secrets::secrets_of;
+pub use sink::Sink;
+
+use harmless::{Allow, harmless};
+use plan::{Note, Style};
+use project::error::{Cause, Fault};
+use secrets::Secrets;
+use std::{
+    env,
+    io::{self, ErrorKind, IsTerminal, Write},
+    sync::{Arc, Mutex, PoisonError, RwLock},
+};
+
+/// Both streams, and how to write to them. Clones share what they hide.
+#[derive(Clone)]
+pub struct Ui(Arc<Inner>);
+
+struct Inner {
+    stdout: Stream,
+    stderr: Stream,
+    /// GitHub Actions folds what is between `::group::` and `::endgroup::`.
+    groups: bool,
+    secrets: RwLock<Secrets>,
+}
+
+pub(crate) struct Stream {
+    writer: Mutex<Box<dyn Write + Send>>,
+    terminal: bool,
+    colour: bool,
+}
+
+impl Stream {
+    fn new(stream: impl Write + IsTerminal + Send + 'static) -> Stream {
+        let terminal = stream.is_terminal();
+        // https://no-color.org: any value that isn't empty.
+        let no_colour = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
+        Stream { writer: Mutex::new(Box::new(stream)), terminal, colour: terminal && !no_colour && !dumb }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn of(writer: impl Write + Send + 'static, terminal: bool) -> Stream {
+        Stream { writer: Mutex::new(Box::new(writer)), terminal, colour: terminal }
+    }
+
+    /// What others wrote, as this stream may show it.
+    fn harmless(&self, text: &str) -> String {
+        match (self.terminal, self.colour) {
+            (false, _) => text.to_owned(),
+            (true, colour) => harmless(text, if colour { Allow::Colour } else { Allow::Nothing }),
+        }
+    }
+
+    fn paint(&self, style: Style, text: &str) -> String {
+        let code = match style {
+            Style::Plain => return text.to_owned(),
+            _ if !self.colour => return text.to_owned(),
+            Style::Good => "32",
+            Style::Bad => "31",
+            Style::Dim => "2",
+            Style::Nth(n) => ["36", "35", "33", "34", "32"][n % 5],
+        };
+        format!("\x1b[{code}m{text}\x1b[0m")
+    }
+
+    /// One write, so that lines of parallel steps don't tear.
+    fn write(&self, text: &str) -> io::Result<()> {
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        writer.write_all(text.as_bytes())?;
+        writer.flush()
+    }
+}
+
+impl Ui {
+    pub fn detect() -> Ui {
+        let groups = env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true");
+        Ui::new(Stream::new(io::stdout()), Stream::new(io::stderr()), groups)
+    }
+
+    pub(crate) fn new(stdout: Stream, stderr: Stream, groups: bool) -> Ui {
+        Ui(Arc::new(Inner { stdout, stderr, groups, secrets: RwLock::default() }))
+    }
+
+    /// Hides these from now on, in all clones.
+    pub fn hide(&self, secrets: &[String]) {
+        self.0.secrets.write().unwrap_or_else(PoisonError::into_inner).add(secrets);
+    }
+
+    /// A line or lines for people. A standard error that can't be written is not worth failing for.
+    pub fn note(&self, note: impl Into<Note>) {
+        let note = note.into();
+        let stream = &self.0.stderr;
+        let text = stream.paint(note.style, &stream.harmless(&self.redacted(&note.text)));
+        let _ = stream.write(&format!("{text}\n"));
+    }
+
+    /// What scripts read, exactly as given. A reader that has gone (`cargo xtask list | head -1`) is nobody's fault.
+    ///
+    /// # Errors
+    /// The disk is full, say.
+    pub fn data(&self, text: &str) -> Result<(), Fault> {
+        let stream = &self.0.stdout;
+        match stream.write(&stream.harmless(&self.redacted(text))) {
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+                Err(Fault::new(Cause::Io, format!("writing to standard output: {error}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// An error, and what helps.
+    pub fn fault(&self, fault: &Fault) {
+        self.labelled(Style::Bad, "error:", &fault.what);
+        if let Some(help) = &fault.help {
+            self.labelled(Style::Good, " help:", help);
+        }
+    }
+
+    fn labelled(&self, style: Style, label: &str, text: &str) {
+        let stream = &self.0.stderr;
+        let text = stream.harmless(&self.redacted(text));
+        let _ = stream.write(&format!("{} {text}\n", stream.paint(style, label)));
+    }
+
+    /// Has GitHub Actions show a failure beside the run; elsewhere nothing.
+    pub fn annotate(&self, title: &str, what: &str) {
+        if self.0.groups {
+            // What GitHub's workflow commands escape.
+            let escape = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+            let title = escape(title).replace(':', "%3A").replace(',', "%2C");
+            self.note(format!("::error title={title}::{}", escape(what)));
+        }
+    }
+
+    /// May a tool draw on standard error?
+    pub(crate) fn can_draw(&self) -> bool {
+        self.0.stderr.terminal && !self.0.groups
+    }
+
+    pub(crate) fn groups(&self) -> bool {
+        self.0.groups
+    }
+
+    /// What a tool drew, or a question that it has not ended with a line.
+    pub(crate) fn drawn(&self, text: &str) {
+        let text = harmless(&self.redacted(text), Allow::Drawing);
+        let _ = self.0.stderr.write(&text);
+    }
+
+    fn redacted(&self, text: &str) -> String {
+        self.0.secrets.read().unwrap_or_else(PoisonError::into_inner).redacted(text)
+    }
+}
+
+/// Panics print a line as everything else does, and no path of whoever compiled this.
+pub fn report_panics(ui: &Ui) {
+    let ui = ui.clone();
+    std::panic::set_hook(Box::new(move |panic| {
+        ui.note(Note::styled(Style::Bad, format!("a mistake in the xtask itself: {panic}")));
+    }));
+}

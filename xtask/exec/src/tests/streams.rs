@@ -1,0 +1,108 @@
+//! What is printed, and where.
+
+use super::{World, plan};
+use crate::output::{Stream, Ui};
+use plan::{Action, Compute, EnvValue, Invocation, Note, Report, Step, Style};
+use project::error::{Cause, Fault};
+use std::fs::File;
+
+#[test]
+fn what_is_echoed_can_be_pasted_and_is_short() {
+    let world = World::new();
+    let asked =
+        Invocation::new("sh", ["-c", "echo sha256:1; echo asked >>\"$0\"", world.path("asked").to_str().unwrap()]);
+    let run = Invocation::new("sh", ["-c", "echo got $DIGEST"]).env("DIGEST", EnvValue::Printed(Box::new(asked)));
+    assert_eq!(world.run(&plan([Step::new("a", Action::Run(run))])), Ok(()));
+    assert_eq!(world.stderr.text(), "$ DIGEST=sha256:1 sh -c 'echo got $DIGEST'\ngot sha256:1\n");
+    assert_eq!(world.read("asked"), "asked\n", "asked once");
+}
+
+#[test]
+fn credentials_are_named_and_never_shown() {
+    let world = World::new().with(|settings| settings.ui.hide(&crate::output::secrets_of(["https://T0KEN@host/"])));
+    let file = world.path("index");
+    std::fs::write(&file, "https://T0KEN@host/simple\n").unwrap();
+    let run = world.sh("echo \"$URL\" refused; exit 1").env("URL", EnvValue::FromFile(file));
+    let fault = world.run(&plan([Step::new("a", Action::Run(run))])).unwrap_err();
+    world.executor.settings.ui.fault(&fault);
+    world.executor.settings.ui.data(&fault.what).unwrap();
+    let said = world.stderr.text() + &world.stdout.text();
+    assert!(!said.contains("T0KEN") && said.contains("\nhttps://***@host/simple refused\n"), "{said}");
+    assert!(said.contains("$ URL=\"$(cat "), "{said}");
+}
+
+#[test]
+fn each_stream_has_the_colours_that_it_can_show() {
+    for (out, err) in [(true, false), (false, true)] {
+        let (stdout, stderr) = (super::Written::default(), super::Written::default());
+        let ui = Ui::new(Stream::of(stdout.clone(), out), Stream::of(stderr.clone(), err), false);
+        ui.note(Note::styled(Style::Good, "a\x1b]0;title\x07"));
+        ui.data("b\x1b[2Jc\n").unwrap();
+        assert_eq!(stderr.text(), if err { "\x1b[32ma\x1b[0m\n" } else { "a\x1b]0;title\x07\n" });
+        assert_eq!(stdout.text(), if out { "bc\n" } else { "b\x1b[2Jc\n" });
+    }
+}
+
+#[test]
+fn a_full_disk_is_an_error_and_a_reader_that_has_gone_is_not() {
+    let ui = |stdout: File| Ui::new(Stream::of(stdout, false), Stream::of(std::io::sink(), false), false);
+    let fault = ui(File::create("/dev/full").unwrap()).data("x").unwrap_err();
+    assert_eq!(fault.cause, Cause::Io);
+    assert!(fault.what.starts_with("writing to standard output: No space left"), "{fault}");
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    assert_eq!(ui(File::from(std::os::fd::OwnedFd::from(writer))).data("x"), Ok(()));
+}
+
+#[test]
+fn a_computation_says_prints_and_writes() {
+    let world = World::new();
+    let to = world.path("made/file");
+    let compute = Compute::new(
+        "# computes",
+        [plan::Source::File(world.path("none")), plan::Source::Output(world.sh("echo out; echo err >&2; exit 3"))],
+        move |inputs| {
+            let output = inputs.output(1).unwrap();
+            Report::default()
+                .note(format!("{:?} {} {} {}", inputs.read[0], output.code, output.stdout, output.stderr))
+                .data("data\n")
+                .write(to.clone(), "text")
+                .fail(Fault::new(Cause::Busy, "no"))
+        },
+    );
+    let fault = world.run(&plan([Step::new("a", Action::Compute(compute))])).unwrap_err();
+    assert_eq!(fault, Fault::new(Cause::Busy, "no"));
+    assert!(world.stderr.text().contains("Missing 3 out err\n"), "{}", world.stderr.text());
+    assert_eq!((world.stdout.text().as_str(), world.read("made/file").as_str()), ("data\n", "text"));
+}
+
+#[test]
+fn github_folds_each_step_and_not_what_is_reported() {
+    for jobs in [1, 4] {
+        let world = World::on(false, true).with(|settings| settings.jobs = jobs);
+        let report = Compute::new("# reports", [], |_| Report::default().note("reported"));
+        let steps = [
+            world.step("a", "echo one"),
+            world.step("b, c", "echo two; echo 100%; exit 1"),
+            Step::new("d", Action::Compute(report)).after_end([0, 1]),
+        ];
+        assert!(world.run(&plan(steps)).is_err());
+        let said = world.stderr.text();
+        let mut open = false;
+        for line in said.lines() {
+            assert!(!(line.starts_with("::group::") && open), "a group in a group: {said}");
+            open = (open || line.starts_with("::group::")) && line != "::endgroup::";
+            assert!(line != "one" || open, "{said}");
+            assert!(line != "reported" || !open, "{said}");
+        }
+        assert!(said.contains("::error title=b%2C c::b, c: `sh …` ended with exit code 1: 100%25\n"), "{said}");
+    }
+}
+
+#[test]
+fn side_by_side_each_line_has_its_name() {
+    let world = World::new();
+    assert_eq!(world.run(&plan([world.step("a", "echo one"), world.step("b", "echo two")])), Ok(()));
+    let said = world.stderr.text();
+    assert!(said.contains("a │ one\n") && said.contains("b │ two\n"), "{said}");
+}
