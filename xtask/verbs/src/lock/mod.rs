@@ -4,6 +4,7 @@
 
 mod choose;
 mod couple;
+mod generated;
 mod judge;
 mod moves;
 mod place;
@@ -44,6 +45,7 @@ impl Verb for flags::Lock {
             files.files.extend([PYPROJECT, LOCK].map(|file| staging(image).join(file)));
             files.files.push(place::journal(&image.name));
         }
+        files.extend(generated::wanted(project));
         Ok(Needs {
             claims: if self.with_dependents { all() } else { named },
             look_for: vec!["docker".to_owned(), "poetry".to_owned()],
@@ -70,7 +72,8 @@ impl Verb for flags::Lock {
         place::finish(facts, project, &chosen.images, &mut plan);
         let resolved = steps::resolve(project, facts, &chosen.images, &mut plan)?;
         let placed = place::steps(facts, &chosen.images, resolved, &mut plan);
-        let report = moves::report(facts, &chosen, if globals.json { moves::Format::Json } else { self.format() });
+        let report =
+            moves::report(project, facts, &chosen, if globals.json { moves::Format::Json } else { self.format() });
         plan.push(Step::new("say what changed", Action::Compute(report)).after([placed]));
         Ok(plan)
     }

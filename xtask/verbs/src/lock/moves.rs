@@ -1,9 +1,9 @@
 //! Which packages a run moved: for people, for scripts, and for a pull request.
 
-use super::{LOCK, choose::Chosen};
+use super::{LOCK, choose::Chosen, generated::Generated};
 use plan::{Compute, Facts, Inputs, Report, Source};
 use project::{
-    ImageName,
+    ImageName, Project,
     lockfile::{Lockfile, Move, moves},
 };
 use serde_json::json;
@@ -19,8 +19,8 @@ pub enum Format {
 
 struct Changes(Vec<(ImageName, Vec<Move>)>);
 
-/// What is said when the new locks are in place.
-pub fn report(facts: &Facts, chosen: &Chosen, format: Format) -> Compute {
+/// What is said when the new locks are in place; what is generated from locks is written again.
+pub fn report(project: &Project, facts: &Facts, chosen: &Chosen, format: Format) -> Compute {
     let images = chosen.images.iter();
     let before: Vec<(ImageName, PathBuf, Lockfile)> = images
         .map(|locked| {
@@ -28,15 +28,17 @@ pub fn report(facts: &Facts, chosen: &Chosen, format: Format) -> Compute {
             (locked.image.name.clone(), path, locked.lock.clone().unwrap_or_default())
         })
         .collect();
-    let sources: Vec<_> = before.iter().map(|(_, path, _)| Source::File(facts.shown(path))).collect();
+    let generated = Generated::of(project, facts, chosen);
+    let locks = before.iter().map(|(_, path, _)| path);
+    let sources: Vec<_> = locks.chain(&generated.paths).map(|path| Source::File(facts.shown(path))).collect();
     let others = chosen.others.clone();
-    Compute::new("# says what changed", sources, move |inputs| {
+    Compute::new("# says what changed, and names the new versions in README.md", sources, move |inputs| {
         let changes = Changes::of(&before, inputs);
-        let report = changes.report(format);
-        match stale(&changes, &others) {
-            Some(note) => report.note(note),
-            None => report,
-        }
+        let report = match stale(&changes, &others) {
+            Some(note) => changes.report(format).note(note),
+            None => changes.report(format),
+        };
+        Report { writes: generated.writes(inputs.read.get(before.len()..).unwrap_or_default()), ..report }
     })
 }
 
