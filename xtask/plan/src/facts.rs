@@ -91,6 +91,14 @@ pub enum Published {
     },
 }
 
+impl Published {
+    /// Is it the very image that an engine has with this id? An id is the digest of the image's configuration, else, in
+    /// the containerd image store, that of the manifest or index itself.
+    pub fn is_image(&self, id: &str) -> bool {
+        matches!(self, Published::Image { digest, config } if digest == id || config.as_deref() == Some(id))
+    }
+}
+
 /// What git says of the clone.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Git {

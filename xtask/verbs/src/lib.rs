@@ -6,6 +6,7 @@ pub mod build;
 pub mod ci;
 pub mod common;
 pub mod completions;
+pub mod deploy;
 pub mod flags;
 pub mod list;
 pub mod lock;
@@ -42,6 +43,7 @@ pub fn verb(command: &Command) -> Option<&dyn Verb> {
         Command::Build(verb) => Some(verb),
         Command::Ci(verb) => Some(verb),
         Command::Couple(verb) => Some(verb),
+        Command::Deploy(verb) => Some(verb),
         Command::List(verb) => Some(verb),
         Command::Lock(verb) => Some(verb),
         Command::Login(verb) => Some(verb),

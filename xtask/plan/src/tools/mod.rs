@@ -5,6 +5,7 @@ pub mod aws;
 pub mod diagnose;
 pub mod docker;
 pub mod poetry;
+pub mod registry;
 
 /// The folder below the root where `setup` puts the tools that the distribution doesn't have at the versions we need.
 pub const FOLDER: &str = "target/tools";

@@ -1,0 +1,103 @@
+//! What keeps `deploy` from pushing: all of it is known before, so all of it is reported at once.
+
+use crate::{
+    common::{
+        local::{outdated, rebuild},
+        rerun::rerun,
+    },
+    flags,
+    validate::record,
+};
+use plan::{
+    Facts,
+    facts::Published,
+    tools::{
+        aws::Ecr,
+        docker::{self, Inspected, STAGE_LABEL},
+    },
+};
+use project::{
+    Environment, Image, Project,
+    error::{Cause, Fault},
+};
+
+/// Why an image must not be pushed, and what helps.
+pub type Objection = (String, String);
+
+/// # Errors
+/// All objections at once.
+pub fn check(project: &Project, facts: &Facts, images: &[&Image], flags: &flags::Deploy) -> Result<(), Fault> {
+    facts.engine.answered("deploy")?;
+    refuse(images.iter().filter_map(|image| objection(project, facts, image, flags)).collect())
+}
+
+/// # Errors
+/// The objections, where there are any.
+pub fn refuse(objections: Vec<Objection>) -> Result<(), Fault> {
+    if objections.is_empty() {
+        return Ok(());
+    }
+    let (why, help): (Vec<_>, Vec<_>) = objections.into_iter().unzip();
+    Err(Fault::new(Cause::Refused, format!("deploy: nothing was pushed: {}", why.join("; "))).help(help.join("; ")))
+}
+
+fn objection(project: &Project, facts: &Facts, image: &Image, flags: &flags::Deploy) -> Option<Objection> {
+    let name = &image.name;
+    // What may be published is built as ci builds it.
+    let as_ci = |command: &str| rerun(project, Environment::Ci, &format!("cargo xtask {command}"));
+    let Some(found) = facts.engine.find(&image.reference) else {
+        let why = format!("{name}: the engine has no image {}", image.reference);
+        return Some((why, as_ci(&format!("build {name}"))));
+    };
+    of_image(project, facts, image, found, flags)
+        .or_else(|| {
+            let is_development = stage(found).is_some();
+            let passed = record::has_passed(&facts.files, &found.id, is_development) || flags.force_unvalidated;
+            let why = format!("{name}: no suite has passed for {}", found.id);
+            (!passed).then(|| (why, as_ci(&format!("validate {name} (or --force-unvalidated)"))))
+        })
+        .or_else(|| {
+            let is_missing = facts.registry.get(&image.reference) == Some(&Published::NoRepository);
+            is_missing.then(|| no_repository(image))
+        })
+}
+
+/// The stage that a label names, which production has none of.
+fn stage(found: &Inspected) -> Option<&str> {
+    found.labels.get(STAGE_LABEL).filter(|stage| !stage.is_empty()).map(String::as_str)
+}
+
+/// What an image's own labels, and its base, say against it.
+fn of_image(
+    project: &Project,
+    facts: &Facts,
+    image: &Image,
+    found: &Inspected,
+    flags: &flags::Deploy,
+) -> Option<Objection> {
+    let name = &image.name;
+    let as_ci = |command: &str| rerun(project, Environment::Ci, command);
+    let stand_ins = docker::stand_ins(&found.labels).join(", ");
+    if !stand_ins.is_empty() && !image.reference.is_loopback() {
+        let why = format!("{name}: built on a stand-in ({stand_ins}), which may only go to a registry on this machine");
+        return Some((why, "build it where what it stands in for can be reached".to_owned()));
+    }
+    if let Some(stage) = stage(found).filter(|_| !flags.force_development) {
+        let why = format!("{name}: built at the {stage} stage, or on a base that was");
+        return Some((why, as_ci(&format!("cargo xtask build {name} (or --force-development)"))));
+    }
+    let outdated = outdated(&facts.engine, project, image).filter(|_| !flags.force_outdated)?;
+    let why = format!("{name}: outdated, since {} was built again", outdated.base);
+    Some((why, as_ci(&format!("{} (or --force-outdated)", rebuild([&outdated])))))
+}
+
+/// ECR makes no repository by itself.
+pub fn no_repository(image: &Image) -> Objection {
+    let region = match Ecr::of(&image.reference.registry) {
+        Some(Ecr::Private { region, .. }) => format!(" --region {region}"),
+        _ => String::new(),
+    };
+    let repository = &image.reference.repository;
+    let why = format!("{}: the registry has no repository {repository}", image.name);
+    (why, format!("aws ecr create-repository --repository-name {repository}{region}"))
+}
