@@ -11,6 +11,7 @@ mod registry;
 
 pub use engine::image_missing;
 pub use packages::conflict;
+pub use registry::login_refused;
 
 use crate::{Invocation, Role};
 use project::error::{Cause, Fault};
