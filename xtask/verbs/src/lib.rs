@@ -8,9 +8,11 @@ pub mod common;
 pub mod completions;
 pub mod deploy;
 pub mod flags;
+pub mod graph;
 pub mod list;
 pub mod lock;
 pub mod login;
+pub mod report;
 pub mod setup;
 pub mod start;
 pub mod stop;
@@ -44,9 +46,11 @@ pub fn verb(command: &Command) -> Option<&dyn Verb> {
         Command::Ci(verb) => Some(verb),
         Command::Couple(verb) => Some(verb),
         Command::Deploy(verb) => Some(verb),
+        Command::Graph(verb) => Some(verb),
         Command::List(verb) => Some(verb),
         Command::Lock(verb) => Some(verb),
         Command::Login(verb) => Some(verb),
+        Command::Report(verb) => Some(verb),
         Command::Setup(verb) => Some(verb),
         Command::Start(verb) => Some(verb),
         Command::Stop(verb) => Some(verb),
