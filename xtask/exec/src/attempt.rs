@@ -27,10 +27,7 @@ pub fn step(run: &Run, step: &Step, index: usize, after: &[Outcome]) -> Outcome 
     let outcome = match caught(|| attempts(run, step, &sink, after)).and_then(|result| result) {
         Ok(outcome) => outcome,
         Err(fault) => {
-            for action in &step.cleanup {
-                // The failure that is reported is the step's.
-                let _ = caught(|| action::clean_up(run, action, &sink));
-            }
+            clean_up_to(run, step, &sink);
             // What was stopped has failed, too, but not by itself.
             Outcome::Failed(match interrupt::interrupted() {
                 true => Fault::new(Cause::Interrupted, format!("{}: interrupted", step.title)),
@@ -53,6 +50,18 @@ pub fn step(run: &Run, step: &Step, index: usize, after: &[Outcome]) -> Outcome 
         ui.annotate(&step.title, &fault.what);
     }
     outcome
+}
+
+/// Cleans up after a step that was not run.
+pub fn clean_up(run: &Run, step: &Step) {
+    clean_up_to(run, step, &Sink::of_notes(&run.settings.ui));
+}
+
+fn clean_up_to(run: &Run, step: &Step, sink: &Sink) {
+    for action in &step.cleanup {
+        // The failure that is reported is the step's.
+        let _ = caught(|| action::clean_up(run, action, sink));
+    }
 }
 
 fn attempts(run: &Run, step: &Step, sink: &Sink, after: &[Outcome]) -> Result<Outcome, Fault> {

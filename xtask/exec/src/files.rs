@@ -56,7 +56,10 @@ pub fn write(to: &Path, text: &str) -> Result<(), Fault> {
 fn replace(files: &[(PathBuf, PathBuf)]) -> Result<(), Fault> {
     let old: Vec<Option<Vec<u8>>> = files.iter().map(|(_, to)| fs::read(to).ok()).collect();
     for (at, (from, to)) in files.iter().enumerate() {
-        if let Err(fault) = rename(from, to) {
+        // Whatever the umask of who made it: the file stays as readable as it was.
+        let kept = fs::metadata(to).map_or(Ok(()), |found| fs::set_permissions(from, found.permissions()));
+        let kept = kept.map_err(|error| Fault::io("giving its permissions to", from, &error));
+        if let Err(fault) = kept.and_then(|()| rename(from, to)) {
             for ((_, to), old) in files.iter().zip(&old).take(at) {
                 // What can't be put back either is not worse than the fault that is reported.
                 let _ = old.as_ref().map_or_else(|| fs::remove_file(to), |old| fs::write(to, old));

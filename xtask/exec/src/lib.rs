@@ -89,6 +89,13 @@ impl Executor {
         });
         summary::print(&self.settings.ui, plan, &ended);
         if interrupt::interrupted() {
+            // A judge that never came to judge still cleans up after the steps that it waited for.
+            let judges = plan
+                .steps
+                .iter()
+                .zip(&ended)
+                .filter(|(step, ended)| step.runs == Runs::AfterEnd && ended.outcome == Outcome::NotRun);
+            judges.for_each(|(step, _)| attempt::clean_up(&run, step));
             return Err(interrupted());
         }
         fault_of(plan, ended.into_iter().map(|ended| ended.outcome)).map_or(Ok(()), Err)

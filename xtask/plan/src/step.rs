@@ -109,7 +109,8 @@ pub struct Step {
     pub runs: Runs,
     pub role: Role,
     pub on_failure: OnFailure,
-    /// Run when the step failed or was interrupted, in this order; their own failures don't count.
+    /// Run when the step failed or was interrupted, in this order; their own failures don't count. Of a step with
+    /// [`Runs::AfterEnd`] also when an interrupt has kept it from running.
     pub cleanup: Vec<Action>,
 }
 

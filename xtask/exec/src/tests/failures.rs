@@ -149,6 +149,7 @@ fn a_file_is_replaced_in_one_go_or_not_at_all() {
 
 #[test]
 fn files_are_replaced_all_or_none() {
+    use std::os::unix::fs::PermissionsExt as _;
     let world = World::new();
     for name in ["old-a", "new-a", "new-b", "old-c"] {
         fs::write(world.path(name), name).unwrap();
@@ -162,8 +163,12 @@ fn files_are_replaced_all_or_none() {
     assert_eq!((world.read("old-a").as_str(), world.read("old-c").as_str()), ("old-a", "old-c"));
     assert!(!world.path("old-b").exists());
     fs::write(world.path("new-a"), "new-a").unwrap();
+    // As under a strict umask.
+    fs::set_permissions(world.path("new-a"), fs::Permissions::from_mode(0o600)).unwrap();
+    fs::set_permissions(world.path("old-a"), fs::Permissions::from_mode(0o644)).unwrap();
     assert_eq!(world.run(&replace(&["a"])), Ok(()));
     assert_eq!(world.read("old-a"), "new-a");
+    assert_eq!(fs::metadata(world.path("old-a")).unwrap().permissions().mode() & 0o777, 0o644);
 }
 
 #[test]
