@@ -112,18 +112,19 @@ impl Tried {
     /// A failure with what helps. Where versions clash: which pins of the base are in it, and the ways out.
     fn explain(&self, fault: &Fault, base_lock: Option<&str>) -> Fault {
         let name = &self.name;
-        let plain = Fault { what: format!("{name}: {}", fault.what), ..fault.clone() };
         if self.is_check {
-            let help = fault.help.clone().unwrap_or_else(|| format!("cargo xtask lock {name}"));
-            return plain.help(help);
+            return Fault {
+                help: fault.help.clone().or_else(|| Some(format!("cargo xtask lock {name}"))),
+                ..fault.clone()
+            };
         }
-        let Cause::Tool { said, .. } = &fault.cause else { return plain };
-        let Some(reason) = diagnose::conflict(said) else { return plain };
+        let Cause::Tool { said, .. } = &fault.cause else { return fault.clone() };
+        let Some(reason) = diagnose::conflict(said) else { return fault.clone() };
         let own = self.pyproject.place(&self.pyproject.asked_in(&reason));
         let Some((base, held)) =
             self.base.as_ref().and_then(|base| Some((base, self.held(base, base_lock?, &reason)?)))
         else {
-            return plain.help(format!("change one of the requirements named above: {own}"));
+            return fault.clone().help(format!("change one of the requirements named above: {own}"));
         };
         let packages: Vec<String> = held.iter().map(|(package, version)| format!("{package} {version}")).collect();
         let first: Vec<PackageName> = held.into_keys().take(1).collect();
@@ -228,7 +229,7 @@ mod tests {
 
     fn failed(said: &str) -> Outcome {
         let cause = Cause::Tool { code: 1, said: said.to_owned() };
-        Outcome::Failed(Fault::new(cause, "`poetry lock` ended with exit code 1"))
+        Outcome::Failed(Fault::new(cause, format!("`poetry lock` ended with exit code 1: {said}")))
     }
 
     fn notes(report: &Report) -> Vec<&str> {
@@ -274,11 +275,11 @@ mod tests {
         let family = ["a", "b", "c", "d"].map(|name| image(name, None, BASE));
         let after = vec![Outcome::Done, failed("no network"), failed("disk full"), Outcome::NotRun];
         let report = judge(&family, &Inputs { read: Vec::new(), after });
-        assert_eq!(report.fault.clone().unwrap().what, "b: `poetry lock` ended with exit code 1");
+        assert_eq!(report.fault.clone().unwrap().what, "`poetry lock` ended with exit code 1: no network");
         assert_eq!(
             notes(&report),
             [
-                "also: c: `poetry lock` ended with exit code 1",
+                "also: `poetry lock` ended with exit code 1: disk full",
                 "no lock was changed, of any image; failed: b and c; not run: d"
             ]
         );

@@ -34,26 +34,29 @@ pub fn steps(facts: &Facts, images: &[Locked], resolved: usize, plan: &mut Plan)
         files(locked).into_iter().map(move |to| (staging.join(to.file_name().unwrap_or_default()), to))
     });
     let pairs: Vec<_> = pairs.map(|(from, to)| (facts.shown(from), facts.shown(to))).collect();
+    let clean: Vec<Action> = images.iter().map(|locked| Action::Remove(facts.shown(staging(locked.image)))).collect();
+    let journal = images.first().map(|locked| facts.shown(journal(&locked.image.name)));
+    let journal = journal.filter(|_| replaced.len() > 1);
+    // What fails here has put everything back: then there is nothing to finish.
+    let give_up = || journal.clone().map(Action::Remove).into_iter().chain(clean.clone());
     let mut last = resolved;
-    let mut then = |title: &str, action: Action| last = plan.push(Step::new(title, action).after([last]));
+    let mut then = |title: &str, action: Action| {
+        last = plan.push(Step::new(title, action).after([last]).cleanup(give_up()));
+    };
     if !couplings.is_empty() {
         then("keep what was edited meanwhile", Action::Compute(pinned(couplings)));
     }
-    let journal = images.first().map(|locked| facts.shown(journal(&locked.image.name)));
-    let journal = journal.filter(|_| replaced.len() > 1);
     if let Some(journal) = &journal {
         let text = replaced.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(SEPARATOR);
         then("write down which files are replaced", Action::Write { to: journal.clone(), text });
     }
     then("put the files in their places", Action::Replace(pairs));
-    if let Some(journal) = journal {
-        then("note that all are in their places", Action::Remove(journal));
+    if let Some(journal) = &journal {
+        then("note that all are in their places", Action::Remove(journal.clone()));
     }
-    for locked in images {
-        let clean = Action::Remove(facts.shown(staging(locked.image)));
-        plan.push(
-            Step::new(format!("clean up after {}", locked.image.name), clean).image(&locked.image.name).after([last]),
-        );
+    for (locked, clean) in images.iter().zip(&clean) {
+        let name = &locked.image.name;
+        plan.push(Step::new(format!("clean up after {name}"), clean.clone()).image(name).after([last]));
     }
     last
 }
