@@ -7,6 +7,7 @@ pub mod ci;
 pub mod common;
 pub mod completions;
 pub mod deploy;
+pub mod doctor;
 pub mod flags;
 pub mod graph;
 pub mod list;
@@ -46,6 +47,7 @@ pub fn verb(command: &Command) -> Option<&dyn Verb> {
         Command::Ci(verb) => Some(verb),
         Command::Couple(verb) => Some(verb),
         Command::Deploy(verb) => Some(verb),
+        Command::Doctor(verb) => Some(verb),
         Command::Graph(verb) => Some(verb),
         Command::List(verb) => Some(verb),
         Command::Lock(verb) => Some(verb),

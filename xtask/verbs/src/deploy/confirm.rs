@@ -35,7 +35,7 @@ pub fn step(project: &Project, facts: &Facts, images: &[&Image], json: bool) -> 
     });
     let sources: Vec<Source> = questions.map(Source::Output).collect();
     let shown = wanted.iter().map(|image| docker::registry_descriptor(&image.reference).to_string());
-    let shown = shown.collect::<Vec<_>>().join("; ");
+    let shown = shown.collect::<Vec<_>>().join("\n");
     let project = project.clone();
     let confirm = Compute::new(shown, sources, move |inputs| report(&project, &wanted, inputs, json));
     Step::new("confirm what the registry has", Action::Compute(confirm))

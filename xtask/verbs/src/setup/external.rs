@@ -25,7 +25,8 @@ pub fn steps(facts: &Facts, both: &[Project], plan: &mut Plan) {
     }
 }
 
-fn references(projects: &[Project]) -> BTreeSet<&ImageRef> {
+/// The images of others that the images of these files are built from.
+pub fn references(projects: &[Project]) -> BTreeSet<&ImageRef> {
     let bases = projects.iter().flat_map(|project| &project.images).flat_map(|image| &image.bases);
     bases.filter(|base| base.origin == Origin::External).map(|base| &base.reference).collect()
 }

@@ -8,6 +8,7 @@ mod indexes;
 mod packages;
 mod python;
 
+pub use external::references;
 pub use indexes::{indexes, reaches};
 pub use packages::{PLUGINS, PROGRAMS, THERE};
 
