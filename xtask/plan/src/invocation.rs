@@ -64,8 +64,15 @@ impl Invocation {
         let mut args = self.args.iter();
         while let Some(arg) = args.next() {
             match arg.as_str() {
-                // Options of docker compose's that take a value as the next word.
-                "--file" | "--project-directory" | "--env-file" | "--name" | "--user" | "--format" | "--directory" => {
+                // Options that take a value as the next word.
+                "--file"
+                | "--project-directory"
+                | "--env-file"
+                | "--name"
+                | "--user"
+                | "--format"
+                | "--directory"
+                | "--region" => {
                     args.next();
                 }
                 option if option.starts_with('-') => {}

@@ -1,6 +1,7 @@
 //! Words of the aws CLI.
 
-use super::{Ended, Why, line_with, registry, says};
+use super::{Ended, Why, last_line, line_with, registry, says};
+use crate::quote;
 use project::error::Cause;
 
 const NO_CREDENTIALS: [&str; 3] = ["unable to locate credentials", "nocredentials", "partial credentials"];
@@ -14,14 +15,14 @@ const UNREACHABLE: [&str; 3] = ["could not connect to the endpoint", "connect ti
 const SSO: [&str; 4] =
     ["error loading sso token", "sso session associated with this profile", "unauthorizedssotoken", "sso token"];
 
-/// What asks a person ends so where there is nobody to ask.
-const NOBODY: [&str; 3] = ["eof when reading a line", "eoferror", "input/output error"];
+/// The last line of what asks a person, where there is nobody to ask.
+const NOBODY: [&str; 4] = ["enter mfa code", "eof when reading a line", "eoferror", "input/output error"];
 
 pub fn why(ended: &Ended) -> Option<Why> {
     let tail = ended.tail;
     let said = |phrases: &[&str]| line_with(tail, phrases);
-    let aws = &ended.run.program;
-    let of_profile = ended.profile.map(|profile| format!(" --profile {profile}")).unwrap_or_default();
+    let aws = quote(&ended.run.program);
+    let of_profile = ended.profile.map(|profile| format!(" --profile {}", quote(profile))).unwrap_or_default();
     let refused = |line: &str, help: String| Some(Why::new(Cause::Refused, line, help));
     if says(tail, &NO_CREDENTIALS) {
         return refused(
@@ -45,7 +46,7 @@ pub fn why(ended: &Ended) -> Option<Why> {
     if let Some(line) = said(&REFUSED) {
         return refused(line, "renew the AWS credentials; `aws sts get-caller-identity` tests them".to_owned());
     }
-    if says(tail, &NOBODY) {
+    if says(last_line(tail), &NOBODY) {
         return refused(
             "it asks for a code or a password, and there is no terminal to ask on",
             "run it in a terminal, or give it credentials that ask for nothing".to_owned(),

@@ -47,9 +47,10 @@ fn run_output(tail: &str) -> String {
     let rules: Vec<usize> = lines.iter().enumerate().filter(|(_, line)| is_rule(line)).map(|(at, _)| at).collect();
     let block = rules.windows(2).rev().map(|pair| &lines[pair[0] + 1..pair[1]]);
     let of_run = block.into_iter().find(|block| block.first().is_some_and(|line| line.starts_with(" > ")));
-    let lines = of_run.unwrap_or_default().iter().skip(1).filter_map(|line| {
-        let (time, text) = line.split_once(' ')?;
-        time.parse::<f64>().is_ok().then_some(text)
+    // BuildKit cuts the beginning off the first line, sometimes.
+    let lines = of_run.unwrap_or_default().iter().skip(1).map(|line| match line.split_once(' ') {
+        Some((time, text)) if time.parse::<f64>().is_ok() => text,
+        _ => line,
     });
     lines.collect::<Vec<_>>().join("\n")
 }

@@ -30,7 +30,14 @@ pub fn silent(tail: &str) -> Option<Why> {
 pub fn lost(tail: &str) -> Option<Why> {
     let last = lower(last_line(tail));
     let last = last.strip_prefix("error: ").unwrap_or(&last);
-    let gone = ["failed to receive status: rpc error: code = unavailable", "error waiting for container:"];
+    // docker run's word has the form of a log.
+    let last =
+        last.split_once(" level=error msg=\"").filter(|_| last.starts_with("time=")).map_or(last, |(_, said)| said);
+    let gone = [
+        "failed to receive status: rpc error: code = unavailable",
+        "failed to solve: unavailable: ",
+        "error waiting for container:",
+    ];
     if SILENT.iter().any(|words| last.starts_with(words)) {
         Some(Why::new(Cause::Unavailable, "the docker engine doesn't answer", START))
     } else if gone.iter().any(|words| last.starts_with(words)) {

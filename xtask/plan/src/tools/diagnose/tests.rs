@@ -57,9 +57,26 @@ fn codes_and_advice() {
             "setup",
         ),
         (Role::Build, BUILD, 1, "failed to receive status: rpc error: code = Unavailable desc = EOF", 69, "doctor"),
+        (Role::Build, BUILD, 17, "failed to solve: Unavailable: error reading from server: EOF", 69, "doctor"),
+        (Role::Login, AWS, 255, "Warning: echoed\nEnter MFA code for arn:x: \n\n", 77, "in a terminal"),
+        (
+            Role::Login,
+            AWS,
+            255,
+            "Enter MFA code for arn:x: \nCould not connect to the endpoint URL: x",
+            69,
+            "AWS_REGION",
+        ),
         (Role::Build, BUILD, 17, "connection refused", 17, ""),
         (Role::Suite, SUITE, 1, "denied: 401 Unauthorized\n1 failed in 0.1s", 1, ""),
-        (Role::Suite, SUITE, 125, "error waiting for container: unexpected EOF", 69, "doctor"),
+        (
+            Role::Suite,
+            SUITE,
+            125,
+            "time=\"2026\" level=error msg=\"error waiting for container: unexpected EOF\"",
+            69,
+            "doctor",
+        ),
         (Role::Command, "docker compose up", 1, "Error response from daemon: pull access denied for a", 77, "log in"),
         (Role::Command, "docker compose up", 1, "container a: 401 Unauthorized", 1, ""),
         (Role::Packages, "poetry lock", 1, "[SSL: CERTIFICATE_VERIFY_FAILED]", 69, "CA_BUNDLE"),
@@ -141,6 +158,15 @@ fn a_base_that_cannot_be_pulled_is_a_registrys_word() {
         let tail = failed_run(&format!("echo failed to solve: a: failed to resolve source metadata: {why}"), &tail);
         assert_eq!(diagnosis(&Role::Build, BUILD, 17, &tail).fault.cause.exit_code(), 17, "{why}");
     }
+}
+
+/// BuildKit 0.12 cuts the beginning off the first line.
+#[test]
+fn a_first_line_without_its_time_is_shown() {
+    let tail =
+        "------\n > [2/2] RUN x:\n/d/x: Permission denied\n------\nfailed to solve: process \"x\" did not complete";
+    let what = diagnosis(&Role::Build, BUILD, 17, tail).fault.what;
+    assert_eq!(what, "`docker compose build a` ended with exit code 17: /d/x: Permission denied");
 }
 
 #[test]
