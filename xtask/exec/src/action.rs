@@ -232,7 +232,7 @@ impl<'a> Printed<'a> {
                 }
             }
             Event::Quiet if self.view == View::AsItComes => {
-                if let Some(begun) = self.lines.rest() {
+                if let Some(begun) = self.lines.begun() {
                     self.show(&begun, "");
                 }
             }

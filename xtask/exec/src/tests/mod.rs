@@ -3,6 +3,7 @@
 mod failures;
 mod order;
 mod streams;
+mod terminal;
 
 use crate::{
     Executor, Settings,
