@@ -2,7 +2,10 @@
 
 use crate::{
     invocation::{Invocation, Output},
-    tools::docker::{Compose, Inspected},
+    tools::{
+        aws,
+        docker::{Compose, Inspected},
+    },
 };
 use project::{
     Environment, ImageName, ImageRef, Project,
@@ -177,7 +180,11 @@ impl Facts {
                 .help("restore it from git; both compose files belong to the repository")
         })?;
         let other = text(environment.other()).ok().flatten().unwrap_or_default().to_owned();
-        Project::parse(&self.root, environment, vars, own, other)
+        let project = Project::parse(&self.root, environment, vars, own, other.clone())?;
+        match aws::vars_of_region(&project) {
+            None => Ok(project),
+            Some(vars) => Project::parse(&self.root, environment, vars, own, other),
+        }
     }
 }
 

@@ -87,4 +87,27 @@ mod tests {
         assert!(outline("localhost:5000", &replaced).unwrap().contains("--region eu-west-1"));
         assert!(outline("ghcr.io", &replaced).is_err());
     }
+
+    #[test]
+    fn a_region_elsewhere_has_its_own_domain() {
+        let registry = "${REGISTRY:-${AWS_ACCOUNT_ID:-1}.dkr.ecr.${AWS_REGION:-us-east-1}.amazonaws.com}";
+        let mut family = testing::family();
+        for file in ["docker-compose.dev.yaml", "docker-compose.ci.yaml"] {
+            let text = family.facts.files.text(file).unwrap().unwrap().replace("${REGISTRY:-r.io}", registry);
+            family = family.file(file, &text);
+        }
+        for (args, host) in [
+            (&["--aws-region", "cn-north-1"][..], "1.dkr.ecr.cn-north-1.amazonaws.com.cn"),
+            (&["--aws-region", "us-iso-east-1", "--aws-account-id", "111122223333"], "111122223333.dkr.ecr.us-iso-east-1.c2s.ic.gov"),
+            (&["--aws-region", "us-gov-west-1"], "1.dkr.ecr.us-gov-west-1.amazonaws.com"),
+            (&["--aws-region", "cn-north-1", "--registry", "3.dkr.ecr.eu-west-1.amazonaws.com"], "3.dkr.ecr.eu-west-1.amazonaws.com"),
+        ] {
+            let login = family.outline(&[&["login"], args].concat());
+            assert!(login.contains(&format!("--password-stdin {host}\n")), "{login}");
+            // Compose reads the same host.
+            let stop = family.outline(&[&["stop", "python-base"], args].concat());
+            let is_default = host.ends_with("us-gov-west-1.amazonaws.com");
+            assert_eq!(stop.contains(&format!("REGISTRY={host} docker compose ")), !is_default, "{stop}");
+        }
+    }
 }

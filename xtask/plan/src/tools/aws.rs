@@ -1,6 +1,7 @@
 //! The aws CLI, and what it can log in to: ECR, whose hosts have many forms.
 
 use crate::invocation::Invocation;
+use project::{Project, vars::Vars};
 
 /// Where AWS's services are, by how a region's name begins; first match.
 const DOMAINS: [(&str, &str); 7] = [
@@ -66,9 +67,19 @@ fn private<'a>(account: &'a str, region: &'a str) -> Option<Ecr<'a>> {
     is_account.then_some(Ecr::Private { account: Some(account), region })
 }
 
-/// The host that was meant by one of ECR's under amazonaws.com, where its region is elsewhere: China's under
-/// amazonaws.com.cn. (The compose files can't choose a domain by the region.)
-pub fn host_of_region(host: &str) -> Option<String> {
+/// The variables that name the right host, where the compose files can't: they put every region under amazonaws.com, for
+/// they can't choose a domain by it, and China's is under amazonaws.com.cn. REGISTRY, as if a flag had given it, reaches
+/// compose as well; one that the user gave stays.
+pub fn vars_of_region(project: &Project) -> Option<Vars> {
+    let is_given = project.vars.get("REGISTRY").is_some_and(|registry| !registry.is_empty());
+    let registry = project.family().find_map(|image| host_of_region(&image.reference.registry)).filter(|_| !is_given)?;
+    let mut vars = project.vars.clone();
+    vars.flags.insert("REGISTRY".to_owned(), registry);
+    Some(vars)
+}
+
+/// The host that one of ECR's under amazonaws.com was meant to be, where its region is elsewhere.
+fn host_of_region(host: &str) -> Option<String> {
     let name = host.strip_suffix(".amazonaws.com")?;
     let Some(Ecr::Private { account: Some(_), region }) = Ecr::of(host) else { return None };
     let (_, domain) = DOMAINS.iter().find(|(prefix, _)| region.starts_with(prefix))?;
