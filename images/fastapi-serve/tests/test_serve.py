@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import contextlib
+import http.client
 import json
 import os
 import re
@@ -197,3 +198,18 @@ def test_a_failure_to_start_is_loud(start, environment, message):
 def test_the_app_is_not_the_user_s_to_change():
     assert os.getcwd() == "/app"
     assert not os.access("/app", os.W_OK)
+def test_an_idle_connection_outlives_the_load_balancer_s(start):
+    """AWS's keeps one for 60 s: whoever is first to close it, a request of the other is lost (a 502)."""
+    assert int(os.environ["UVICORN_TIMEOUT_KEEP_ALIVE"]) > 60
+    start()
+    connection = http.client.HTTPConnection("127.0.0.1", 8000, timeout=10)
+    with contextlib.closing(connection):
+        connection.request("GET", "/health")
+        connection.getresponse().read()
+        kept = connection.sock
+        time.sleep(6)  # Uvicorn's own 5 are over
+        connection.request("GET", "/health")
+        assert connection.getresponse().status == 200
+        assert connection.sock is kept
+
+
