@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -13,12 +14,48 @@ import pytest
 def test_any_form_of_prefix(start, healthcheck, prefix):
     server = start(prefix=prefix)
     assert server.request("/lab")[0] == 200
-    assert healthcheck(prefix) == 0
+    assert healthcheck() == 0
 
 
-def test_the_health_check_sees_that_nothing_is_there(start, healthcheck):
+def test_another_command_is_not_judged(start, healthcheck):
+    """A job that executes a notebook, a shell: it would be unhealthy for ever."""
     # `start` is asked for, and has ended what other tests kept.
+    assert healthcheck() == 0
+
+
+def test_the_health_check_tells_up_from_down(start, healthcheck):
+    server = start(wait=False)
     assert healthcheck() != 0
+    server.wait_until_up()
+    assert healthcheck() == 0
+    (jupyter,) = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
+    os.kill(int(jupyter), signal.SIGSTOP)
+    try:
+        assert healthcheck() != 0
+    finally:
+        os.kill(int(jupyter), signal.SIGCONT)
+
+
+ELSEWHERE = {
+    "prefix": ["--ServerApp.base_url=/elsewhere/"],
+    "port": ["--ServerApp.port=9000"],
+    "IPv6": ["--ServerApp.ip=::"],
+    "TLS": ["--ServerApp.certfile=/tmp/notebook.pem"],
+}
+
+
+@pytest.mark.parametrize("arguments", ELSEWHERE.values(), ids=ELSEWHERE)
+def test_a_server_that_answers_is_healthy_wherever_it_listens(start, healthcheck, arguments):
+    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=example.com -keyout /tmp/notebook.pem"
+    subprocess.run([*command.split(), "-out", "/tmp/cert.pem"], check=True, capture_output=True)
+    with open("/tmp/notebook.pem", "a") as file:
+        file.write(Path("/tmp/cert.pem").read_text())
+    server = start(*arguments, wait=False)
+    server.wait_for("is running at:")
+    deadline = time.monotonic() + 5
+    while healthcheck() != 0:
+        assert time.monotonic() < deadline, server.log.read_text()
+        time.sleep(0.1)
 
 
 def test_what_a_person_has_changed_stays(start, tmp_path):

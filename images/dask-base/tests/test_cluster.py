@@ -101,12 +101,26 @@ def healthcheck(instruction):
 
 
 # First, while nothing runs that the module's cluster would leave answering.
-def test_the_health_check_tells_a_worker_from_nothing(start, healthcheck):
-    assert healthcheck() != 0
-    scheduler = start(*SCHEDULER, "--dashboard-address", ":0", until="Scheduler at")
-    assert healthcheck() != 0
-    worker = start("dask-worker", "--no-nanny", until="Registered to")
+def test_another_command_is_not_judged(healthcheck):
+    """A client, a shell: it would be unhealthy for ever."""
     assert healthcheck() == 0
+
+
+def test_a_scheduler_is_healthy_wherever_its_dashboard_is(start, healthcheck):
+    scheduler = start(*SCHEDULER, "--dashboard-address", ":0", until="Scheduler at")
+    assert [healthcheck(), healthcheck()] == [0, 0]
+    assert "Traceback" not in scheduler.log.read_text()
+    scheduler.end()
+
+
+@pytest.mark.parametrize("command", [["dask", "worker", ADDRESS], ["dask-worker"]], ids=" ".join)
+def test_a_worker_is_healthy_wherever_its_dashboard_is(start, healthcheck, command):
+    scheduler = start(*SCHEDULER, "--no-dashboard", until="Scheduler at")
+    worker = start(*command, until="Registered to")
+    assert [healthcheck(), healthcheck(), healthcheck()] == [0, 0, 0]
+    log = worker.log.read_text()
+    assert "Traceback" not in log
+    assert log.count("closed before handshake") <= 2, "its other ports are asked once"
     worker.end()
     scheduler.end()
 

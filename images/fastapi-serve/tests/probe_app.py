@@ -5,10 +5,13 @@ import contextlib
 import os
 
 import fastapi
+from starlette.middleware.httpsredirect import HTTPSRedirectMiddleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 
 @contextlib.asynccontextmanager
 async def lifespan(_):
+    await asyncio.sleep(float(os.environ.get("PROBE_START", "0")))
     if os.environ.get("PROBE_FAIL"):
         raise RuntimeError("the probe fails to start, as it was told to")
     yield
@@ -16,11 +19,20 @@ async def lifespan(_):
 
 
 app = fastapi.FastAPI(lifespan=lifespan)
+if os.environ.get("PROBE_HTTPS"):
+    app.add_middleware(HTTPSRedirectMiddleware)
+if os.environ.get("PROBE_HOST"):
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=[os.environ["PROBE_HOST"]])
 
 
 @app.get("/health")
 async def health():
     return {"loop": type(asyncio.get_running_loop()).__module__}
+
+
+@app.get("/broken")
+async def broken():
+    raise RuntimeError("the probe fails, as it was told to")
 
 
 @app.get("/slow")

@@ -71,8 +71,12 @@ def probe(start):
 
 @pytest.fixture
 def healthcheck(instruction):
-    command = re.search(r"CMD\s+(\[.+\])", instruction("HEALTHCHECK"))
-    return lambda: subprocess.run(json.loads(command.group(1)), capture_output=True, timeout=10).returncode
+    command = json.loads(re.search(r"CMD\s+(\[.+\])", instruction("HEALTHCHECK")).group(1))
+
+    def run(**environment):
+        return subprocess.run(command, capture_output=True, timeout=10, env={**os.environ, **environment}).returncode
+
+    return run
 
 
 def test_the_demo_answers(start):
@@ -82,19 +86,80 @@ def test_the_demo_answers(start):
     assert "python_info" in get("/metrics")
 
 
-def test_the_health_check_tells_up_from_down(start, healthcheck):
+def test_the_health_check_tells_up_from_down(probe, healthcheck):
+    server = probe(wait=False, PROBE_START="2")
     assert healthcheck() != 0
-    start()
+    server.wait_for("Uvicorn running on")
     assert healthcheck() == 0
 
 
-def test_the_health_check_sees_an_app_without_its_route(start, healthcheck):
-    start(HEALTH_PATH="/elsewhere")
-    os.environ["HEALTH_PATH"] = "/elsewhere"
+def test_the_health_check_sees_a_server_that_hangs(probe, healthcheck):
+    server = probe()
+    (uvicorn,) = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
+    os.kill(int(uvicorn), signal.SIGSTOP)
     try:
         assert healthcheck() != 0
     finally:
-        os.environ["HEALTH_PATH"] = "/health"
+        os.kill(int(uvicorn), signal.SIGCONT)
+
+
+@pytest.mark.parametrize("path", ["/elsewhere", "/broken"])
+def test_the_health_check_sees_an_app_that_fails_it(probe, healthcheck, path):
+    probe()
+    assert healthcheck(HEALTH_PATH=path) != 0
+
+
+def test_another_command_is_not_judged(healthcheck):
+    """A migration, a shell: it would be unhealthy for ever."""
+    assert healthcheck() == 0
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tls")
+    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=api.example.com -keyout key.pem -out cert.pem"
+    subprocess.run(command.split(), cwd=folder, check=True, capture_output=True)
+    return {"UVICORN_SSL_KEYFILE": f"{folder}/key.pem", "UVICORN_SSL_CERTFILE": f"{folder}/cert.pem"}
+
+
+SETTINGS = {
+    "IPv6": {"UVICORN_HOST": "::"},
+    "one address": {"UVICORN_HOST": "127.0.0.2"},
+    "another port": {"UVICORN_PORT": "9000"},
+    "a socket": {"UVICORN_UDS": "/tmp/probe.sock"},
+    "https redirect": {"PROBE_HTTPS": "1"},
+    "trusted hosts": {"PROBE_HOST": "api.example.com"},
+    "a prefix": {"UVICORN_ROOT_PATH": "/api/v1"},
+}
+
+
+@pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
+def test_a_server_that_answers_is_healthy_whatever_its_settings(probe, healthcheck, settings):
+    probe(**settings)
+    assert healthcheck(**settings) == 0
+
+
+def test_a_server_with_tls_is_healthy(probe, healthcheck, certificate):
+    server = probe(**certificate)
+    assert healthcheck(**certificate) == 0
+    assert "Invalid HTTP request" not in server.log.read_text()
+    # 2: ssl.CERT_REQUIRED.
+    server.terminate(timeout=10)
+    mutual = {**certificate, "UVICORN_SSL_CERT_REQS": "2", "UVICORN_SSL_CA_CERTS": certificate["UVICORN_SSL_CERTFILE"]}
+    probe(**mutual)
+    assert healthcheck(**mutual) == 0
+
+
+def test_a_server_is_found_by_its_command_line(init, probe, healthcheck, tmp_path):
+    command = [*init, "uvicorn", "--port=9001", "--host=::1", f"--app-dir={TESTS}", "probe_app:app"]
+    log = tmp_path / "log"
+    server = Server(command, log, {})
+    try:
+        server.wait_for("Uvicorn running on")
+        assert healthcheck() == 0
+        assert healthcheck(HEALTH_PATH="/elsewhere") != 0
+    finally:
+        server.terminate(timeout=10)
 
 
 def test_it_is_one_process_on_the_fast_loop(probe):
@@ -175,6 +240,21 @@ def test_a_request_that_hangs_does_not_hold_up_the_end(probe):
             answer.result(timeout=5)
 
 
+def test_an_idle_connection_outlives_the_load_balancer_s(start):
+    """AWS's keeps one for 60 s: whoever is first to close it, a request of the other is lost (a 502)."""
+    assert int(os.environ["UVICORN_TIMEOUT_KEEP_ALIVE"]) > 60
+    start()
+    connection = http.client.HTTPConnection("127.0.0.1", 8000, timeout=10)
+    with contextlib.closing(connection):
+        connection.request("GET", "/health")
+        connection.getresponse().read()
+        kept = connection.sock
+        time.sleep(6)  # Uvicorn's own 5 are over
+        connection.request("GET", "/health")
+        assert connection.getresponse().status == 200
+        assert connection.sock is kept
+
+
 def test_the_grace_ends_before_kubernetes_kills():
     assert 0 < int(os.environ["UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN"]) < 30
 
@@ -198,18 +278,3 @@ def test_a_failure_to_start_is_loud(start, environment, message):
 def test_the_app_is_not_the_user_s_to_change():
     assert os.getcwd() == "/app"
     assert not os.access("/app", os.W_OK)
-def test_an_idle_connection_outlives_the_load_balancer_s(start):
-    """AWS's keeps one for 60 s: whoever is first to close it, a request of the other is lost (a 502)."""
-    assert int(os.environ["UVICORN_TIMEOUT_KEEP_ALIVE"]) > 60
-    start()
-    connection = http.client.HTTPConnection("127.0.0.1", 8000, timeout=10)
-    with contextlib.closing(connection):
-        connection.request("GET", "/health")
-        connection.getresponse().read()
-        kept = connection.sock
-        time.sleep(6)  # Uvicorn's own 5 are over
-        connection.request("GET", "/health")
-        assert connection.getresponse().status == 200
-        assert connection.sock is kept
-
-
