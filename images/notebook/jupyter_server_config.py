@@ -30,6 +30,8 @@ c.KernelManager.shutdown_wait_time = 1.0
 
 # What is deleted is gone: the trash would fill the volume, unseen.
 c.FileContentsManager.delete_to_trash = False
+# A folder with all that is in it, once the page has asked.
+c.FileContentsManager.always_delete_dir = True
 
 # Extensions come with the image, by its lock.
 c.LabApp.extension_manager = "readonly"

@@ -117,6 +117,13 @@ def test_a_notebook_is_saved_for_the_volume_s_group(server):
     assert not (server.home / ".local/share/Trash").exists(), "it would fill the volume, unseen"
 
 
+def test_a_folder_is_deleted_with_what_is_in_it(server):
+    server.json("/api/contents/folder", "PUT", {"type": "directory"})
+    server.json("/api/contents/folder/a.txt", "PUT", {"type": "file", "format": "text", "content": "a"})
+    assert server.request("/api/contents/folder", "DELETE")[0] == 204
+    assert not (server.home / "folder").exists()
+
+
 def test_an_empty_home_gets_the_defaults_and_nothing_of_the_server(server):
     assert {path.name for path in Path("/etc/skel").iterdir()} <= set(os.listdir(server.home))
     assert not (server.home / ".local/share/jupyter/runtime").exists()
