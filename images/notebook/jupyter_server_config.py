@@ -6,6 +6,8 @@ that lies on a volume: a password or port from there would make the pod unreacha
 """
 
 import os
+import shutil
+from importlib.util import find_spec
 
 c = get_config()  # noqa: F821
 
@@ -32,6 +34,15 @@ c.KernelManager.shutdown_wait_time = 1.0
 c.FileContentsManager.delete_to_trash = False
 # A folder with all that is in it, once the page has asked.
 c.FileContentsManager.always_delete_dir = True
+
+# The page offers to save as what the image, or one built on it, has the tools for.
+has_pandoc = bool(shutil.which("pandoc"))
+c.ASCIIDocExporter.enabled = has_pandoc
+c.LatexExporter.enabled = has_pandoc
+c.RSTExporter.enabled = has_pandoc
+c.PDFExporter.enabled = has_pandoc and bool(shutil.which("xelatex"))
+c.WebPDFExporter.enabled = bool(find_spec("playwright"))
+c.QtPDFExporter.enabled = c.QtPNGExporter.enabled = bool(find_spec("PyQt5"))
 
 # Extensions come with the image, by its lock.
 c.LabApp.extension_manager = "readonly"

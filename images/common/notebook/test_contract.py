@@ -124,6 +124,20 @@ def test_a_folder_is_deleted_with_what_is_in_it(server):
     assert not (server.home / "folder").exists()
 
 
+def test_a_notebook_is_saved_as_whatever_the_page_offers(server):
+    cells = [
+        {"cell_type": "markdown", "id": "a", "metadata": {}, "source": "# Title"},
+        {"cell_type": "code", "id": "b", "metadata": {}, "source": "6 * 7", "outputs": [], "execution_count": None},
+    ]
+    notebook = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    server.json("/api/contents/exported.ipynb", "PUT", {"type": "notebook", "content": notebook})
+    formats = set(server.json("/api/nbconvert")) - {"custom"}  # which the page leaves out
+    assert {"html", "markdown", "script", "slides"} <= formats
+    answers = {name: server.request(f"/nbconvert/{name}/exported.ipynb")[0] for name in formats}
+    assert set(answers.values()) == {200}, answers
+    server.request("/api/contents/exported.ipynb", "DELETE")
+
+
 def test_an_empty_home_gets_the_defaults_and_nothing_of_the_server(server):
     assert {path.name for path in Path("/etc/skel").iterdir()} <= set(os.listdir(server.home))
     assert not (server.home / ".local/share/jupyter/runtime").exists()
