@@ -35,6 +35,9 @@ c.FileContentsManager.delete_to_trash = False
 # A folder with all that is in it, once the page has asked.
 c.FileContentsManager.always_delete_dir = True
 
+# Root, too, is a user whom a pod may have, and whom rootless engines map to the person.
+c.ServerApp.allow_root = True
+
 # The page offers to save as what the image, or one built on it, has the tools for.
 has_pandoc = bool(shutil.which("pandoc"))
 c.ASCIIDocExporter.enabled = has_pandoc
