@@ -109,6 +109,52 @@ fn every_image_runs_as_a_numeric_user_and_ends_at_sigterm() {
     }
 }
 
+/// As OpenShift gives a pod its user, as a developer is known on the machine, and root.
+const USERS: [&str; 3] = ["1000660000:0", "1234:1234", "0:0"];
+
+#[test]
+#[ignore = "needs all images built: cargo xtask ci"]
+fn every_image_runs_as_any_user_on_a_read_only_root() {
+    let code = "import getpass, os, pathlib\n\
+                home = os.path.expanduser('~')\n\
+                assert home == os.environ['HOME'] and home.startswith('/home/'), home\n\
+                for folder in (home, '/workspace', '/tmp'): pathlib.Path(folder, 'written').write_text('')\n\
+                pathlib.Path(home, '.cache/huggingface').mkdir(parents=True)\n\
+                print(getpass.getuser())";
+    for (name, reference) in family() {
+        let home = docker(&["run", "--rm", "--network", "none", &reference, "sh", "-c", "echo $HOME"]);
+        let read_only = ["--read-only", "--tmpfs", "/tmp", "--tmpfs", "/workspace", "--tmpfs", &home];
+        for (user, more) in USERS.iter().flat_map(|user| [(user, &[][..]), (user, &read_only[..])]) {
+            let run = [&["run", "--rm", "--network", "none", "--user", user], more].concat();
+            let user_name = docker(&[&run[..], &[&reference, "python", "-c", code]].concat());
+            assert!(["app", "jovyan"].contains(&user_name.as_str()), "{name} as {user}: {user_name}");
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs all images built: cargo xtask ci"]
+fn every_health_check_is_content_with_any_user_and_with_any_command() {
+    for (name, reference) in family() {
+        let check = docker(&["image", "inspect", "--format", "{{json .Config.Healthcheck}}", &reference]);
+        if check == "null" {
+            continue;
+        }
+        // The image's own command, and one that is no server.
+        let runs = USERS.iter().map(|user| (*user, &[][..])).chain([("1000", &["sleep", "600"][..])]);
+        for (user, command) in runs {
+            let run = ["run", "--detach", "--health-start-interval=500ms", "--user", user, &reference];
+            let container = docker(&[&run[..], command].concat());
+            let _gone = Gone(&["rm", "--force", "--volumes"], container.clone());
+            let start = Instant::now();
+            while docker(&["inspect", "--format", "{{.State.Health.Status}}", &container]) != "healthy" {
+                assert!(start.elapsed() < LIMIT, "{name} as {user}: {}", docker(&["logs", &container]));
+                thread::sleep(Duration::from_millis(200));
+            }
+        }
+    }
+}
+
 #[test]
 #[ignore = "needs all images built: cargo xtask ci"]
 fn every_example_builds_on_its_image_and_works() {
