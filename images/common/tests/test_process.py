@@ -37,6 +37,12 @@ def test_any_user_may_write_where_people_work(folder):
     assert stat.S_IMODE(os.stat(folder).st_mode) & 0o777 == 0o777
 
 
+def test_shared_memory_holds_what_worker_processes_hand_over():
+    """As `start` gives it; the engine's own 64 MB don't hold a few batches."""
+    shared = os.statvfs("/dev/shm")
+    assert shared.f_frsize * shared.f_blocks >= 1 << 30
+
+
 def test_user_is_a_number(each_image):
     """Kubernetes' runAsNonRoot refuses an image whose user is a name."""
     users = re.findall(r"^USER\s+(\S+)", each_image.dockerfile, re.MULTILINE)

@@ -4,7 +4,7 @@
 //! ENVIRONMENT=ci IMAGE_TAG=ci cargo xtask build --all && IMAGE_TAG=ci cargo test --test it engine::family -- --ignored
 
 use super::docker::{LIMIT, docker, root};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::{
     env,
     process::{Command, Output},
@@ -152,6 +152,25 @@ fn every_health_check_is_content_with_any_user_and_with_any_command() {
                 thread::sleep(Duration::from_millis(200));
             }
         }
+    }
+}
+
+/// What compose makes of a service, with `WORKSPACE_USER` set.
+fn services(environment: &str) -> serde_json::Map<String, Value> {
+    let file = format!("docker-compose.{environment}.yaml");
+    let mut compose = Command::new("docker");
+    let compose = compose.args(["compose", "--file", &file, "config", "--format", "json"]).current_dir(root());
+    let output = compose.env("WORKSPACE_USER", "1234:1234").output().unwrap();
+    let config: Value = serde_json::from_slice(&output.stdout).unwrap();
+    config["services"].as_object().unwrap().clone()
+}
+
+#[test]
+#[ignore = "needs docker compose: cargo xtask setup --tests"]
+fn every_image_is_started_with_shared_memory_and_without_capabilities() {
+    for (name, service) in ["dev", "ci"].into_iter().flat_map(services) {
+        assert_eq!(service["shm_size"], "1073741824", "{name}");
+        assert_eq!(service["cap_drop"], json!(["ALL"]), "{name}");
     }
 }
 
