@@ -7,6 +7,7 @@ import signal
 import stat
 import subprocess
 import sys
+import sysconfig
 import time
 from pathlib import Path
 
@@ -35,6 +36,23 @@ def test_a_user_whom_nobody_knows_has_a_name_and_a_home():
 def test_any_user_may_write_where_people_work(folder):
     """Caches of Hugging Face, torch, Triton, matplotlib and numba lie in the home."""
     assert stat.S_IMODE(os.stat(folder).st_mode) & 0o777 == 0o777
+
+
+@pytest.mark.development
+def test_any_user_in_group_0_may_add_packages():
+    """As `start` runs the image: as the owner of the project that is mounted."""
+    for folder in (sysconfig.get_path("purelib"), sysconfig.get_path("scripts")):
+        status = os.stat(folder)
+        assert (status.st_gid, stat.S_IMODE(status.st_mode) & 0o070) == (0, 0o070)
+
+
+@pytest.mark.development
+def test_git_works_on_files_of_another_owner(tmp_path):
+    """On a mounted project: of whom it is isn't told here, or told wrong."""
+    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    environment = {**os.environ, "GIT_TEST_ASSUME_DIFFERENT_OWNER": "1"}
+    done = subprocess.run(["git", "status"], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_shared_memory_holds_what_worker_processes_hand_over():

@@ -175,6 +175,19 @@ fn every_image_is_started_with_shared_memory_and_without_capabilities() {
 }
 
 #[test]
+#[ignore = "needs docker compose: cargo xtask setup --tests"]
+fn every_image_is_started_as_the_owner_of_the_mounted_project() {
+    for (name, service) in services("dev") {
+        assert_eq!(service["user"], "1234:1234", "{name}");
+        assert_eq!(service["group_add"], json!(["0"]), "{name}: nobody else may add packages");
+    }
+    // Nothing is mounted there.
+    for (name, service) in services("ci") {
+        assert_eq!(service["user"], Value::Null, "{name}");
+    }
+}
+
+#[test]
 #[ignore = "needs all images built: cargo xtask ci"]
 fn every_example_builds_on_its_image_and_works() {
     for (name, reference) in family() {
