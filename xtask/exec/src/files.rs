@@ -39,13 +39,9 @@ pub fn write(to: &Path, text: &str) -> Result<(), Fault> {
     let mut name = to.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.new", process::id()));
     let beside = to.with_file_name(name);
-    let written = shell()?.write_file(&beside, text).map_err(|error| failed(&error));
-    let written = written.and_then(|()| match fs::metadata(to) {
-        Ok(found) => fs::set_permissions(&beside, found.permissions())
-            .map_err(|error| Fault::io("giving its permissions to", &beside, &error)),
-        Err(_) => Ok(()),
-    });
-    let written = written.and_then(|()| rename(&beside, to));
+    let written = shell()?.write_file(&beside, text);
+    let written = written.map_err(|error| Fault::new(Cause::Io, format!("writing {}: {error}", to.display())));
+    let written = written.and_then(|()| put(&beside, to));
     if written.is_err() {
         let _ = fs::remove_file(&beside);
     }
@@ -56,10 +52,7 @@ pub fn write(to: &Path, text: &str) -> Result<(), Fault> {
 fn replace(files: &[(PathBuf, PathBuf)]) -> Result<(), Fault> {
     let old: Vec<Option<Vec<u8>>> = files.iter().map(|(_, to)| fs::read(to).ok()).collect();
     for (at, (from, to)) in files.iter().enumerate() {
-        // Whatever the umask of who made it: the file stays as readable as it was.
-        let kept = fs::metadata(to).map_or(Ok(()), |found| fs::set_permissions(from, found.permissions()));
-        let kept = kept.map_err(|error| Fault::io("giving its permissions to", from, &error));
-        if let Err(fault) = kept.and_then(|()| rename(from, to)) {
+        if let Err(fault) = put(from, to) {
             for ((_, to), old) in files.iter().zip(&old).take(at) {
                 // What can't be put back either is not worse than the fault that is reported.
                 let _ = old.as_ref().map_or_else(|| fs::remove_file(to), |old| fs::write(to, old));
@@ -96,9 +89,11 @@ fn remove(path: &Path) -> Result<(), Fault> {
     shell()?.remove_path(path).map_err(|error| failed(&error))
 }
 
-fn rename(from: &Path, to: &Path) -> Result<(), Fault> {
-    let doing = format!("putting {} in the place of", from.display());
-    fs::rename(from, to).map_err(|error| Fault::io(&doing, to, &error))
+/// Puts a file in the place of another, which stays as readable as it was, whatever the umask of who made it.
+fn put(from: &Path, to: &Path) -> Result<(), Fault> {
+    let kept = fs::metadata(to).map_or(Ok(()), |old| fs::set_permissions(from, old.permissions()));
+    let put = kept.and_then(|()| fs::rename(from, to));
+    put.map_err(|error| Fault::io(&format!("putting {} in the place of", from.display()), to, &error))
 }
 
 fn shell() -> Result<Shell, Fault> {

@@ -77,7 +77,9 @@ mod tests {
             (&format!("ERROR: {head}: 403 Forbidden"), refused(&format!("{head}: 403 Forbidden"))),
             (
                 "ERROR: pull access denied, repository does not exist or may require authorization: server message: x",
-                refused("pull access denied, repository does not exist or may require authorization: server message: x"),
+                refused(
+                    "pull access denied, repository does not exist or may require authorization: server message: x",
+                ),
             ),
             (
                 "denied: Your authorization token has expired. Reauthenticate and try again.",

@@ -1,6 +1,6 @@
 //! A build's last words: those of the RUN that failed, which BuildKit repeats at the end.
 
-use super::{Why, last_line, packages, registry, says};
+use super::{Why, advice, last_line, packages, registry};
 
 /// Why a build failed. Its code is compose's own, but where the engine couldn't get an image to build from.
 pub fn why(tail: &str) -> Why {
@@ -15,20 +15,6 @@ pub fn why(tail: &str) -> Why {
     match advice(&[&said, last_line(tail)].join("\n")) {
         Some(help) => Why::advice(words, help),
         None => Why { words: words.to_owned(), ..Why::default() },
-    }
-}
-
-/// What helps against what isn't the Dockerfile's fault.
-fn advice(said: &str) -> Option<&'static str> {
-    let names = ["temporary failure resolving", "temporary failure in name resolution", "could not resolve host"];
-    if says(said, &["no space left on device"]) {
-        Some("`docker system df` shows what takes the disk, `docker system prune` frees what nobody uses")
-    } else if says(said, &names) {
-        Some(
-            "the build can't look up names: `cargo xtask doctor` shows what this machine reaches; else check the engine's `dns`",
-        )
-    } else {
-        None
     }
 }
 

@@ -96,7 +96,7 @@ pub fn verdict(ended: &Ended) -> Verdict {
     let speaker = speaker(ended);
     let tail = ended.tail;
     if speaker == Speaker::Registry && registry::helper_logs_in(ended.run, tail) {
-        return Verdict::Done("docker's credential helper keeps no login, for it gets one by itself".to_owned());
+        return Verdict::Done("docker's credential helper stores no login: it logs in by itself".to_owned());
     }
     let why = match speaker {
         Speaker::Build => engine::lost(tail).or_else(|| Some(build::why(tail))),
@@ -111,6 +111,7 @@ pub fn verdict(ended: &Ended) -> Verdict {
     let is_explained = why.as_ref().is_some_and(|why| why.cause.is_some());
     let why = why.unwrap_or_else(|| {
         let (words, help) = last_words(tail);
+        let help = help.or_else(|| advice(last_lines(tail, 5)));
         Why { cause: None, words: words.unwrap_or_default().to_owned(), help: help.map(str::to_owned) }
     });
     let what = if why.words.is_empty() { what } else { format!("{what}: {}", shortened(&why.words)) };
@@ -178,6 +179,20 @@ fn last_words(tail: &str) -> (Option<&str>, Option<&str>) {
     let help = said().next().and_then(|line| line.strip_prefix("help: "));
     let error = said().find_map(|line| line.strip_prefix("error: "));
     (error.or_else(|| said().next()), error.and(help))
+}
+
+/// What helps against troubles of the machine, whoever met them.
+fn advice(said: &str) -> Option<&'static str> {
+    let names = ["temporary failure resolving", "temporary failure in name resolution", "could not resolve host"];
+    if says(said, &["no space left on device"]) {
+        Some("`docker system df` shows what takes the disk, `docker system prune` frees what nobody uses")
+    } else if says(said, &names) {
+        Some(
+            "names can't be looked up: `cargo xtask doctor` shows what this machine reaches; for a build, check the engine's `dns`",
+        )
+    } else {
+        None
+    }
 }
 
 /// An error is read, and the log has it all.

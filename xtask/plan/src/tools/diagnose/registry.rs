@@ -5,7 +5,7 @@ use crate::{Invocation, tools::aws::Ecr};
 use project::error::Cause;
 
 /// Errors that go by themselves: the engine's, BuildKit's and registries' words for them.
-const TRANSIENT: [&str; 16] = [
+const TRANSIENT: [&str; 17] = [
     "500 internal server error",
     "502 bad gateway",
     "503 service unavailable",
@@ -22,6 +22,7 @@ const TRANSIENT: [&str; 16] = [
     "tls handshake timeout",
     "net/http: request canceled",
     "temporary failure in name resolution",
+    "temporary failure resolving",
 ];
 
 /// A login that is missing, wrong or has expired.
