@@ -2,9 +2,10 @@
 
 use crate::{
     Run,
-    child::{self, Child, Drawing, Event, Lines, Place, Tail, asked},
+    child::{self, Child, Drawing, Place, asked},
     compute, files,
     output::Sink,
+    printed::{Printed, View},
 };
 use plan::{
     Action, Invocation, Outcome, Output, Probe, Role, Step, Style,
@@ -78,15 +79,6 @@ struct Tool<'a> {
     run: &'a Run<'a>,
     step: &'a Step,
     sink: &'a Sink<'a>,
-}
-
-/// How a tool's output is shown.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum View {
-    /// Line by line.
-    Lines,
-    /// As it comes: a question ends without a line's end, and a drawing is one.
-    AsItComes,
 }
 
 impl Tool<'_> {
@@ -208,52 +200,6 @@ impl Tool<'_> {
 
     fn io(&self, doing: &str, error: &io::Error) -> Failure {
         self.named(Fault::new(Cause::Io, format!("{doing}: {error}")))
-    }
-}
-
-/// What a tool prints, on its way.
-struct Printed<'a> {
-    sink: &'a Sink<'a>,
-    view: View,
-    lines: Lines,
-    tail: Tail,
-}
-
-impl<'a> Printed<'a> {
-    fn new(sink: &'a Sink<'a>, view: View) -> Printed<'a> {
-        Printed { sink, view, lines: Lines::default(), tail: Tail::default() }
-    }
-
-    fn on(&mut self, event: &Event, run: &Invocation) {
-        match event {
-            Event::Bytes(_, bytes) => {
-                for line in self.lines.push(bytes) {
-                    self.show(&line, "\n");
-                }
-            }
-            Event::Quiet if self.view == View::AsItComes => {
-                if let Some(begun) = self.lines.begun() {
-                    self.show(&begun, "");
-                }
-            }
-            Event::Quiet => {}
-            Event::TookTooLong => self.sink.say(Style::Plain, &format!("`{}` takes too long, given up", run.brief())),
-        }
-    }
-
-    fn show(&mut self, line: &str, end: &str) {
-        match self.view {
-            View::Lines => self.sink.say(Style::Plain, line.trim_end()),
-            View::AsItComes => self.sink.ui().drawn(&format!("{line}{end}")),
-        }
-        self.tail.push(line);
-    }
-
-    fn end(mut self) -> String {
-        if let Some(rest) = self.lines.rest() {
-            self.show(&rest, "\n");
-        }
-        self.tail.text()
     }
 }
 

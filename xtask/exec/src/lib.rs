@@ -1,9 +1,9 @@
 //! Runs a [`Plan`]: the only crate that starts processes, signals them, changes files and prints.
 //!
 //! A room each: [`schedule`] decides what runs when, [`attempt`] retries and cleans up, [`action`] does one thing,
-//! [`child`] runs a tool, [`compute`] runs a computation, [`files`] changes files, [`output`] is the one door for all that
-//! is printed, [`summary`] says how each step ended, and [`interrupt`] stops everything. None of them knows what a plan is
-//! for.
+//! [`child`] runs a tool, [`printed`] passes on what it prints, [`compute`] runs a computation, [`files`] changes files,
+//! [`output`] is the one door for all that is printed, [`summary`] says how each step ended, and [`interrupt`] stops
+//! everything. None of them knows what a plan is for.
 
 mod action;
 mod attempt;
@@ -12,6 +12,7 @@ mod compute;
 mod files;
 pub mod interrupt;
 pub mod output;
+mod printed;
 mod schedule;
 mod summary;
 

@@ -72,7 +72,8 @@ fn private<'a>(account: &'a str, region: &'a str) -> Option<Ecr<'a>> {
 /// compose as well; one that the user gave stays.
 pub fn vars_of_region(project: &Project) -> Option<Vars> {
     let is_given = project.vars.get("REGISTRY").is_some_and(|registry| !registry.is_empty());
-    let registry = project.family().find_map(|image| host_of_region(&image.reference.registry)).filter(|_| !is_given)?;
+    let registry =
+        project.family().find_map(|image| host_of_region(&image.reference.registry)).filter(|_| !is_given)?;
     let mut vars = project.vars.clone();
     vars.flags.insert("REGISTRY".to_owned(), registry);
     Some(vars)

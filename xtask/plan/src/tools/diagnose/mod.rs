@@ -73,6 +73,8 @@ impl Why {
 enum Speaker {
     Build,
     Suite,
+    /// A tool in a container that docker runs, perhaps after building its image.
+    Container,
     /// docker, of a registry.
     Registry,
     /// docker, of anything else.
@@ -86,6 +88,7 @@ fn speaker(ended: &Ended) -> Speaker {
         (Role::Build, _) => Speaker::Build,
         (Role::Suite, _) => Speaker::Suite,
         (_, "docker") if ["push", "pull", "login", "imagetools"].contains(&subcommand(ended.run)) => Speaker::Registry,
+        (_, "docker") if subcommand(ended.run) == "run" => Speaker::Container,
         (_, "docker") => Speaker::Docker,
         (_, "aws") => Speaker::Aws,
         _ => Speaker::Other,
@@ -101,6 +104,10 @@ pub fn verdict(ended: &Ended) -> Verdict {
     let why = match speaker {
         Speaker::Build => engine::lost(tail).or_else(|| Some(build::why(tail))),
         Speaker::Suite => engine::lost(tail).or_else(|| Some(engine::complaint(tail).unwrap_or_default())),
+        Speaker::Container => engine::lost(tail)
+            .or_else(|| engine::complaint(tail))
+            .or_else(|| packages::why(tail))
+            .or_else(|| last_line(tail).starts_with("failed to solve: ").then(|| build::why(tail))),
         Speaker::Registry => engine::silent(tail).or_else(|| registry::why(ended.run, tail)),
         Speaker::Docker => engine::silent(tail).or_else(|| engine::pull_refused(tail)),
         Speaker::Aws => aws::why(ended),

@@ -154,6 +154,23 @@ fn a_builds_failure_is_its_own() {
 }
 
 #[test]
+fn what_speaks_in_a_container_is_not_docker() {
+    let run = "docker compose --file f run --rm --build build-tools poetry lock";
+    for (tail, code, why) in [
+        ("ERROR: is the docker daemon running\nunauthorized: no", 9, "unauthorized: no"),
+        ("Because a, version solving failed.\n\n", 9, "Because a, version solving failed"),
+        ("Error response from daemon: Conflict. The container name is in use", 9, "Conflict"),
+        (&failed_run("x", "no"), 9, ": no"),
+        ("Cannot connect to the Docker daemon at unix:///x", 69, "doesn't answer"),
+    ] {
+        let found = diagnosis(&Role::Packages, run, 9, tail);
+        assert_eq!(found.fault.cause.exit_code(), code, "{tail}");
+        assert!(found.fault.what.contains(why) && !found.login_refused, "{}", found.fault);
+    }
+    assert!(diagnosis(&Role::Packages, run, 9, "Read: connection reset by peer").transient);
+}
+
+#[test]
 fn a_base_that_cannot_be_pulled_is_a_registrys_word() {
     for (why, code) in [
         ("unexpected status from HEAD request to https://r/v2/b/manifests/1: 401 Unauthorized", 77),
