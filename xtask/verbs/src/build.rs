@@ -4,13 +4,14 @@ use crate::{
     Verb,
     common::{
         local::{self, outdated, rebuild},
+        provenance,
         rerun::rerun,
         uses_cache,
     },
     flags::{self, Globals},
 };
 use plan::{
-    Action, Compute, EnvValue, Facts, Invocation, Needs, Outcome, Plan, Report, Role, Source, Step, facts::Engine,
+    Action, Compute, Facts, Needs, Outcome, Plan, Report, Role, Source, Step, facts::Engine,
     tools::docker,
 };
 use project::{ImageName, Project, error::Fault};
@@ -54,6 +55,7 @@ pub fn needs(project: &Project, wanted: &[ImageName]) -> Result<Needs, Fault> {
     Ok(Needs {
         claims: claims.collect(),
         docker: true,
+        git: true,
         files: Project::dockerfiles(images.iter().copied()),
         ..Needs::default()
     })
@@ -66,7 +68,7 @@ pub fn needs(project: &Project, wanted: &[ImageName]) -> Result<Needs, Fault> {
 /// A cycle, a folder, Dockerfile or stage that isn't there.
 pub fn plan(project: &Project, facts: &Facts, wanted: &[ImageName], named: Named, cache: bool) -> Result<Plan, Fault> {
     let compose = facts.compose(project);
-    let mut plan = Plan { exports: provenance(project), ..Plan::default() };
+    let mut plan = provenance::plan(project, facts);
     let mut index = HashMap::new();
     let images = project.with_bases(wanted)?;
     let wanted: HashSet<&ImageName> = wanted.iter().collect();
@@ -86,23 +88,6 @@ pub fn plan(project: &Project, facts: &Facts, wanted: &[ImageName], named: Named
     }
     plan.summary = plan.steps.len() > 1;
     Ok(plan)
-}
-
-/// What the images' labels say of the source; the user's own word wins.
-fn provenance(project: &Project) -> Vec<(String, EnvValue)> {
-    // As a web address, without the credentials that a clone's may hold.
-    let source = r"git remote get-url origin | sed --quiet 's#^\(https\?://\)\([^@/]*@\)\?#\1#p; s#^git@\([^:]*\):#https://\1/#p; s#^ssh://\([^@/]*@\)\?#https://#p'";
-    let git = |args: &[&str]| EnvValue::Printed(Box::new(Invocation::new("git", args.iter().copied())));
-    [
-        ("OCI_SOURCE", EnvValue::Printed(Box::new(Invocation::new("sh", ["-c", source])))),
-        ("OCI_REVISION", git(&["describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"])),
-        // The commit's time: an image that is built twice of one commit is one image.
-        ("OCI_CREATED", git(&["log", "--max-count=1", "--format=%cI"])),
-    ]
-    .into_iter()
-    .filter(|(name, _)| project.vars.get(name).is_none())
-    .map(|(name, value)| (name.to_owned(), value))
-    .collect()
 }
 
 /// Adds a step that says what to build next, where a change stopped half-way through the family: at what is built on

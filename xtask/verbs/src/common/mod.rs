@@ -3,6 +3,7 @@
 pub mod dependabot;
 pub mod graph;
 pub mod local;
+pub mod provenance;
 pub mod readme;
 pub mod registry;
 pub mod rerun;
