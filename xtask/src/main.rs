@@ -1,25 +1,119 @@
-//! `cargo xtask`: parse, dispatch, and turn an error into a message and an exit code.
+//! `cargo xtask`: parse, read the facts, plan, run; then turn an error into a message and an exit code.
 
-use clap::Parser as _;
-use project::error::Fault;
-use std::process::ExitCode;
-use xtask::{
-    flags::Cli,
-    ui::{Style, Ui},
+mod claims;
+mod facts;
+
+use clap::{CommandFactory as _, FromArgMatches as _};
+use exec::{
+    Executor, Settings, interrupt,
+    output::{Ui, report_panics, secrets_of},
+};
+use facts::Place;
+use project::{
+    Environment, Project,
+    error::{Cause, Fault},
+    vars::Vars,
+};
+use std::{env, fs, process::ExitCode, thread, time::Duration};
+use verbs::{
+    common::environment,
+    completions,
+    flags::{Cli, Command, Globals, Shell},
+    setup::DEFAULT_INDEX,
 };
 
+/// In the place of each wait before a further try, in milliseconds; for tests.
+const BACKOFF: &str = "XTASK_BACKOFF_MS";
+
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let matches = Cli::command().get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let ui = Ui::detect();
-    match xtask::run(cli, ui) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let fault = error.downcast_ref::<Fault>();
-            ui.line(&format!("{} {error:#}", ui.paint(Style::Bad, "error:")));
-            if let Some(help) = fault.and_then(|fault| fault.help.as_ref()) {
-                ui.line(&format!("{} {help}", ui.paint(Style::Good, " help:")));
+    report_panics(&ui);
+    if verbs::verb(&cli.command).is_none()
+        && !matches!(cli.command, Command::Completions { .. } | Command::Complete { .. })
+    {
+        return match old() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(fault) => {
+                ui.fault(&fault);
+                ExitCode::from(fault.cause.exit_code())
             }
-            ExitCode::from(fault.map_or(1, |fault| fault.cause.exit_code()))
+        };
+    }
+    let result = interrupt::listen().and_then(|()| run(&cli, matches.subcommand_name().unwrap_or_default(), &ui));
+    // A tool that was stopped has failed, too, but not by itself.
+    let result = match result {
+        Err(fault) if fault.cause != Cause::Interrupted && interrupt::interrupted() => {
+            Err(Fault::new(Cause::Interrupted, "interrupted"))
+        }
+        result => result,
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => {
+            ui.fault(&fault);
+            ExitCode::from(fault.cause.exit_code())
         }
     }
+}
+
+fn run(cli: &Cli, name: &str, ui: &Ui) -> Result<(), Fault> {
+    let globals = &cli.globals;
+    let Some(verb) = verbs::verb(&cli.command) else {
+        return complete(&cli.command, ui);
+    };
+    let place = Place::find()?;
+    // `check` reads the files as they are by themselves, whatever variables this shell has.
+    let vars = if matches!(cli.command, Command::Check(_)) { Vars::default() } else { place.vars(globals)? };
+    let project = Project::load(&place.root, environment(&vars, globals)?, vars)?;
+    let needs = verb.needs(&project, globals)?;
+    let exec = executor(&place, globals, ui);
+    let (facts, _claims) = facts::read(&place, &project, &needs, name, &exec, globals.dry_run)?;
+    let plan = verb.plan(&project, &facts, globals)?;
+    match (globals.dry_run, globals.json) {
+        (false, _) => exec.run(&plan),
+        (true, false) => ui.data(&plan.to_string()),
+        (true, true) => ui.data(&format!("{:#}\n", plan.json())),
+    }
+}
+
+/// Completions: no plan, and no clone needed.
+fn complete(command: &Command, ui: &Ui) -> Result<(), Fault> {
+    match command {
+        Command::Completions { shell } => ui.data(&script(*shell)?),
+        Command::Complete { words } => {
+            let place = Place::find().ok();
+            // A broken compose file completes nothing.
+            let project = place.and_then(|place| Project::load(&place.root, Environment::Dev, Vars::default()).ok());
+            ui.data(&completions::answer(project.as_ref(), words))
+        }
+        other => Err(Fault::new(Cause::Internal, format!("{other:?} has neither plan nor answer"))),
+    }
+}
+
+fn script(shell: Shell) -> Result<String, Fault> {
+    let program = env::current_exe().map_err(|e| Fault::new(Cause::Io, format!("finding this program's path: {e}")))?;
+    let program = program.to_str().ok_or_else(|| Fault::usage(format!("{} is not a UTF-8 path", program.display())))?;
+    Ok(completions::script(shell, program))
+}
+
+fn executor(place: &Place, globals: &Globals, ui: &Ui) -> Executor {
+    // Credentials in index URLs, which tools print when they can't reach them.
+    let noted = fs::read_to_string(place.root.join(DEFAULT_INDEX)).ok();
+    let secrets = secrets_of(place.values().chain(noted));
+    let jobs = globals.jobs.map_or_else(|| thread::available_parallelism().map_or(1, usize::from), usize::from);
+    let mut settings = Settings::new(ui.clone(), secrets, jobs);
+    if let Some(wait) = env::var(BACKOFF).ok().and_then(|wait| wait.parse().ok()) {
+        settings.backoff.fill(Duration::from_millis(wait));
+    }
+    Executor::new(settings)
+}
+
+fn old() -> Result<(), Fault> {
+    let cli = <Cli as clap::Parser>::parse();
+    xtask::run(cli, xtask::ui::Ui::detect()).map_err(|error| match error.downcast::<Fault>() {
+        Ok(fault) => fault,
+        Err(error) => Fault::new(Cause::Io, format!("{error:#}")),
+    })
 }

@@ -4,6 +4,7 @@ pub mod compose;
 pub mod coupling;
 mod dockerfile;
 mod dotenv;
+mod env_files;
 pub mod error;
 pub mod family;
 pub mod files;
@@ -24,6 +25,7 @@ pub mod vars;
 use anyhow::Result;
 use compose::{About, Build, ComposeFile, Service};
 use dockerfile::Dockerfile;
+use env_files::{EnvFiles, env_files};
 use error::{Cause, Fault};
 use files::{Entry, Files, Wanted};
 pub use image::{ImageName, ImageRef};
@@ -143,24 +145,58 @@ pub fn find_root(start: &Path) -> Result<PathBuf, Fault> {
     })
 }
 
-/// Reads the variables' layers; only `.env` is a file.
-pub fn read_vars(root: &Path, flags: BTreeMap<String, String>, process: BTreeMap<String, String>) -> Result<Vars> {
-    let path = root.join(".env");
-    // Compose passes over a folder of that name; and whatever the encoding is, it minds no bytes in comments.
-    let text = match fs::read(&path) {
-        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::IsADirectory) => String::new(),
-        Err(e) => return Err(Fault::io("reading", &path, &e).into()),
-    };
-    let dotenv = dotenv::parse(&text, &process).map_err(|(line, why)| {
-        Fault::project(format!("reading {}:{line}: {why}", path.display()))
-            .help("correct the line: docker compose refuses it, too")
-    })?;
+/// Reads the variables' layers: flags, the environment, and the files that compose reads, too. `here` is the current
+/// folder.
+///
+/// # Errors
+/// A file can't be read, or has a line that compose refuses.
+pub fn read_vars(
+    root: &Path,
+    here: &Path,
+    flags: BTreeMap<String, String>,
+    process: BTreeMap<String, String>,
+) -> Result<Vars, Fault> {
+    let mut dotenv = BTreeMap::new();
+    match env_files(root, here, &process)? {
+        EnvFiles::Default(path) => match fs::read(&path) {
+            Ok(bytes) => dotenv.extend(variables_of(&path, &bytes, &process)?),
+            // Compose ignores a folder of that name.
+            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::IsADirectory) => {}
+            Err(e) => return Err(Fault::io("reading", &path, &e)),
+        },
+        EnvFiles::Named(paths) => {
+            for path in paths {
+                let bytes = fs::read(&path).map_err(|e| {
+                    Fault::usage(format!("COMPOSE_ENV_FILES: reading {}: {e}", path.display()))
+                        .help("correct COMPOSE_ENV_FILES, or unset it")
+                })?;
+                // What is above, in an earlier file, too, may be used further down.
+                let above = dotenv.clone().into_iter().chain(process.clone()).collect();
+                dotenv.extend(variables_of(&path, &bytes, &above)?);
+            }
+        }
+    }
     Ok(Vars { flags, process, dotenv })
 }
 
+/// The variables of an env file. Compose doesn't mind the encoding of comments.
+fn variables_of(
+    path: &Path,
+    bytes: &[u8],
+    above: &BTreeMap<String, String>,
+) -> Result<BTreeMap<String, String>, Fault> {
+    dotenv::parse(&String::from_utf8_lossy(bytes), above).map_err(|(line, why)| {
+        Fault::project(format!("reading {}:{line}: {why}", path.display()))
+            .help("correct the line: docker compose refuses it, too")
+    })
+}
+
 impl Project {
-    pub fn load(root: &Path, environment: Environment, vars: Vars) -> Result<Project> {
+    /// Reads the environment's compose file.
+    ///
+    /// # Errors
+    /// It can't be read, or is wrong: the file, and the line where it is known.
+    pub fn load(root: &Path, environment: Environment, vars: Vars) -> Result<Project, Fault> {
         check_vars(&vars)?;
         let path = root.join(environment.file());
         let text = fs::read_to_string(&path).map_err(|e| {
@@ -168,7 +204,7 @@ impl Project {
                 .help("restore it from git; both compose files belong to the repository")
         })?;
         let other = fs::read_to_string(root.join(environment.other().file())).unwrap_or_default();
-        Ok(Project::parse(root, environment, vars, &text, other)?)
+        Project::parse(root, environment, vars, &text, other)
     }
 
     /// The project of a compose file with this text; `other` is the text of the other environment's file.
@@ -587,7 +623,7 @@ mod tests {
     #[test]
     fn a_dotenv_is_read_in_any_encoding_and_a_folder_of_that_name_is_passed_over() {
         let folder = xshell::Shell::new().unwrap().create_temp_dir().unwrap();
-        let read = || read_vars(folder.path(), BTreeMap::new(), BTreeMap::new()).map(|vars| vars.dotenv);
+        let read = || read_vars(folder.path(), folder.path(), BTreeMap::new(), BTreeMap::new()).map(|vars| vars.dotenv);
         assert_eq!(read().unwrap(), BTreeMap::new());
         let path = folder.path().join(".env");
         fs::create_dir(&path).unwrap();

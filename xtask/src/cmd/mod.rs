@@ -59,7 +59,7 @@ impl Context {
             env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect();
         let mut flags = globals.variables.flags(&process);
         flags.extend(ca_bundle(&process).map(|path| ("CA_BUNDLE".to_owned(), path)));
-        let vars = read_vars(&root, flags, process)?;
+        let vars = read_vars(&root, &here, flags, process)?;
         let secrets = vars.process.values().chain(vars.dotenv.values()).filter_map(|value| userinfo(value)).collect();
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let jobs = globals.jobs.map_or(cores, usize::from);
@@ -107,7 +107,7 @@ impl Context {
     }
 
     pub fn project_of(&self, environment: Environment) -> Result<Project> {
-        Project::load(&self.root, environment, self.vars.clone())
+        Ok(Project::load(&self.root, environment, self.vars.clone())?)
     }
 
     /// A path below the root, as it is written from the current folder.

@@ -32,7 +32,7 @@ impl Verb for flags::Build {
     fn plan(&self, project: &Project, facts: &Facts, globals: &Globals) -> Result<Plan, Fault> {
         let wanted = self.wanted(project)?;
         let mut plan = plan(project, facts, &wanted, Named::All, uses_cache(project, globals)?)?;
-        note_outdated(project, &mut plan)?;
+        note_outdated(project, &mut plan);
         Ok(plan)
     }
 }
@@ -92,7 +92,7 @@ pub fn plan(project: &Project, facts: &Facts, wanted: &[ImageName], named: Named
 
 /// Adds a step that says what to build next, where a change stopped half-way through the family: at what is built on
 /// what was built, or below it. It runs whatever the end of the builds was, adds to it, and never takes its place.
-fn note_outdated(project: &Project, plan: &mut Plan) -> Result<(), Fault> {
+fn note_outdated(project: &Project, plan: &mut Plan) {
     let builds: Vec<(usize, ImageName)> = plan
         .steps
         .iter()
@@ -103,11 +103,12 @@ fn note_outdated(project: &Project, plan: &mut Plan) -> Result<(), Fault> {
         })
         .collect();
     let names: Vec<ImageName> = builds.iter().map(|(_, name)| name.clone()).collect();
-    let affected = project.with_dependents(&names)?;
+    // A circle of bases elsewhere in the family is for `check` to report.
+    let Ok(affected) = project.with_dependents(&names) else { return };
     if !affected.iter().any(|name| project.image(name).is_ok_and(|image| project.base(image).is_some())) {
-        return Ok(());
+        return;
     }
-    let references = local::with_bases(project, &affected)?;
+    let Ok(references) = local::with_bases(project, &affected) else { return };
     let question = docker::inspect_all(&references.iter().collect::<Vec<_>>());
     let asked = question.clone();
     let family = project.clone();
@@ -118,7 +119,6 @@ fn note_outdated(project: &Project, plan: &mut Plan) -> Result<(), Fault> {
     });
     let step = Step::new("look for outdated images", Action::Compute(tell));
     plan.push(step.after_end(builds.into_iter().map(|(at, _)| at)));
-    Ok(())
 }
 
 fn outdated_now(project: &Project, engine: &Engine, built: &[ImageName]) -> Report {

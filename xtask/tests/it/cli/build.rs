@@ -174,6 +174,7 @@ fn after_a_failure_every_step_is_listed_with_how_it_ended() {
         "✓ build python-base: there already",
         "✗ build fastapi-serve failed (",
         "· start fastapi-serve not run",
+        "· say where fastapi-serve is not run",
     ];
     assert_eq!(listed.len(), starts.len(), "{}", ran.stderr);
     for (line, start) in listed.iter().zip(starts) {
@@ -187,7 +188,7 @@ fn a_failed_helper_stops_all_that_need_it() {
     let repo = Repo::new();
     repo.on("docker compose * build build-tools", Reply::fails(1, "no"));
     repo.run(&["build", "--all"]).fails(1, &["build-tools"]);
-    assert_eq!(repo.calls(), [dev("build build-tools")]);
+    assert_eq!(effects(&repo), [dev("build build-tools")]);
 }
 
 #[test]

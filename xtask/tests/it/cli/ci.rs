@@ -11,8 +11,7 @@ fn ci_ends_at_the_first_failure_and_reports_it() {
         Reply::fails(65, "a lot\nerror: the lock is stale\n help: lock it: `cargo xtask lock a`"),
     );
     let ran = repo.run(&["ci"]);
-    let end =
-        "error: `cargo xtask check` ended with exit code 65: the lock is stale\n help: lock it: `cargo xtask lock a`\n";
+    let end = "error: check: `cargo xtask check` ended with exit code 65: the lock is stale\n help: lock it: `cargo xtask lock a`\n";
     assert!(ran.code == 65 && ran.stderr.ends_with(end), "{ran:?}");
     assert_eq!(repo.calls().last().unwrap(), "cargo xtask check");
     assert!(ran.stderr.contains("\n· build the family not run\n"), "{}", ran.stderr);

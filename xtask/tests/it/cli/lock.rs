@@ -172,7 +172,7 @@ fn lock_fails_where_it_may_not_write() {
         }
         let ran = repo.run(&["lock", "python-base"]);
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
-        ran.fails(1, &["python-base/.lock"]);
+        ran.fails(74, &["python-base/.lock"]);
         assert_eq!(repo.read("images/python-base/poetry.lock"), OLD_LOCK);
         assert_eq!(repo.calls(), [""; 0]);
     }

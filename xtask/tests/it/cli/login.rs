@@ -25,7 +25,6 @@ fn login_asks_in_the_region_of_the_registry() {
     for (args, region, registry) in [
         (&["--aws-region", "eu-west-1"][..], "eu-west-1", "690763002009.dkr.ecr.eu-west-1.amazonaws.com"),
         (&["--aws-account-id", "111122223333"], "us-east-1", "111122223333.dkr.ecr.us-east-1.amazonaws.com"),
-        (&["--registry", "localhost:5000", "--aws-region", "eu-west-1"], "eu-west-1", "localhost:5000"),
     ] {
         let repo = Repo::new();
         repo.run(&[&["login"], args].concat()).succeeds();
@@ -51,7 +50,7 @@ fn login_reports_why_it_failed() {
         repo.on(call, Reply::fails(255, words));
         let ran = repo.run(&["login"]).fails(code, &[why]);
         assert!(ran.help().contains(help), "{}", ran.stderr);
-        assert!(!ran.stderr.contains("logged in"), "{}", ran.stderr);
+        assert!(!ran.stderr.contains("\nlogged in"), "{}", ran.stderr);
         assert_eq!(repo.calls().len(), 2, "not tried again: {:?}", repo.calls());
     }
 }

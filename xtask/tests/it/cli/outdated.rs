@@ -23,32 +23,33 @@ fn an_image_whose_base_was_built_again_is_outdated() {
         let said = |row: usize| &rows[row]["local"]["outdated"];
         assert_eq!([said(0), said(1), said(2)], [&serde_json::Value::Null, &base, &base]);
         let list = repo.run(&["list"]).succeeds().stdout;
-        assert_eq!(list.matches("outdated: base was built anew").count(), if outdated { 2 } else { 0 }, "{list}");
+        assert_eq!(list.matches("outdated: base was built again").count(), if outdated { 2 } else { 0 }, "{list}");
 
         // Also where a build failed, or the image that was built is built on an outdated one.
         repo.on("docker compose * build child", Reply::fails(1, "no"));
         for build in [&["base"][..], &["base", "child"], &["grandchild"]] {
             let built = repo.run(&[&["build", "--environment", "ci"], build].concat());
             for note in
-                ["built anew since: ", "to build these as well: ENVIRONMENT=ci cargo xtask build child grandchild\n"]
+                ["built again since: ", "to build these as well: ENVIRONMENT=ci cargo xtask build child grandchild\n"]
             {
                 assert_eq!(built.stderr.contains(note), outdated, "{build:?}: {}", built.stderr);
             }
-            let of_child = built.stderr.contains("built anew since: child, grandchild\n");
+            let of_child = built.stderr.contains("built again since: child, grandchild\n");
             assert_eq!(of_child, outdated && build[0] == "base", "{}", built.stderr);
         }
 
         suite_reports(&repo, "child", 0, 0);
         let validated = repo.run(&["validate", "child", "--environment", "ci"]).succeeds();
-        let note = "child: outdated, for base was built anew: `ENVIRONMENT=ci cargo xtask build child`";
+        let note = "child: outdated, since base was built again: `ENVIRONMENT=ci cargo xtask build child`";
         assert_eq!(validated.stderr.contains(note), outdated, "{}", validated.stderr);
 
         repo.forget();
         registry_takes(&repo, "child", "sha256:2");
         if outdated {
-            let refused = repo.run(&["deploy", "child"]).fails(77, &["nothing was pushed: child: outdated, for base"]);
+            let refused =
+                repo.run(&["deploy", "child"]).fails(77, &["nothing was pushed: child: outdated, since base"]);
             assert!(refused.help().contains("cargo xtask build child (or --force-outdated)"), "{}", refused.stderr);
-            let above = repo.run(&["deploy", "grandchild"]).fails(77, &["grandchild: outdated, for base"]);
+            let above = repo.run(&["deploy", "grandchild"]).fails(77, &["grandchild: outdated, since base"]);
             assert!(above.help().contains("cargo xtask build child grandchild (or"), "{}", above.stderr);
             assert_eq!(effects(&repo), [""; 0]);
             repo.run(&["deploy", "child", "--force-outdated"]).succeeds();

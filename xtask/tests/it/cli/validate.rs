@@ -13,7 +13,7 @@ fn validate_runs_the_suite_and_records_that_it_passed() {
     let ran = running.finish().succeeds();
     let suite = dev(&format!("run --rm --no-TTY --no-deps --name {container} fastapi-serve-tests"));
     let (id, all) = (id_of("fastapi-serve"), what_of(&["python-base", "fastapi-serve"]));
-    assert_eq!(repo.calls(), [id.clone(), all, suite, id]);
+    assert_eq!(repo.calls(), [all, suite, id]);
     assert!(ran.stderr.contains("fastapi-serve: 4 passed, 0 failed, 1 skipped"), "{}", ran.stderr);
     assert!(ran.stderr.contains("target/validate/fastapi-serve/junit.xml"), "{}", ran.stderr);
     let record = repo.read("target/validate/passed/sha256-2.json");
@@ -37,7 +37,7 @@ fn the_suites_exit_code_is_kept_and_nothing_is_recorded() {
         let counts = format!("{} passed, {failures} failed, 1 skipped", 4 - failures);
         assert!(ran.stderr.contains(&counts), "{}", ran.stderr);
         assert!(!repo.has("target/validate/passed"));
-        assert!(repo.calls().last().unwrap().starts_with("docker rm --force --volumes fastapi-serve-tests-"));
+        assert!(effects(&repo).last().unwrap().starts_with("docker rm --force --volumes fastapi-serve-tests-"));
     }
 }
 
@@ -149,7 +149,7 @@ fn a_record_that_cannot_be_written_does_not_hide_failed_tests() {
     repo.write("target/validate/passed", "a file");
     let ran = repo.run(&["validate", "kubeflow-a", "fastapi-serve", "--jobs", "1"]).fails(3, &["fastapi-serve-tests"]);
     assert!(ran.stderr.contains("kubeflow-a: 4 passed"), "{}", ran.stderr);
-    repo.run(&["validate", "kubeflow-a"]).fails(1, &["validate kubeflow-a: ", "target/validate/passed"]);
+    repo.run(&["validate", "kubeflow-a"]).fails(74, &["target/validate/passed"]);
 }
 
 #[test]
@@ -167,7 +167,7 @@ fn an_image_that_changed_under_its_suite_is_not_recorded() {
     repo.engine_has("fastapi-serve", "sha256:after", &[]);
     repo.on("docker image inspect --format {{.Id}} *", Reply::prints("sha256:before").times(1));
     suite_reports(&repo, "fastapi-serve", 0, 0);
-    let ran = repo.run(&["validate", "fastapi-serve"]).fails(75, &["fastapi-serve", "built anew"]);
+    let ran = repo.run(&["validate", "fastapi-serve"]).fails(75, &["fastapi-serve", "built again"]);
     assert!(ran.help().contains("cargo xtask validate fastapi-serve"));
     assert!(!repo.has("target/validate/passed"));
 }

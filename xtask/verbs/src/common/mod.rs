@@ -11,12 +11,27 @@ pub mod table;
 pub mod trust;
 
 use crate::flags::Globals;
-use project::{Project, error::Fault};
+use project::{Environment, Project, error::Fault, vars::Vars};
 
 /// A variable that only we read: its flag, else the environment, else `.env`; empty counts as unset, as in compose.
 pub fn own_variable(project: &Project, flag: Option<&String>, name: &str) -> Option<String> {
     let value = flag.cloned().or_else(|| project.vars.get(name).map(str::to_owned));
     value.filter(|value| !value.is_empty())
+}
+
+/// Which compose file counts.
+///
+/// # Errors
+/// ENVIRONMENT is neither dev nor ci.
+pub fn environment(vars: &Vars, globals: &Globals) -> Result<Environment, Fault> {
+    let flag = globals.variables.environment.as_deref();
+    let value = flag.or_else(|| vars.get("ENVIRONMENT")).filter(|value| !value.is_empty());
+    match value {
+        None | Some("dev") => Ok(Environment::Dev),
+        Some("ci") => Ok(Environment::Ci),
+        Some(other) => Err(Fault::usage(format!("ENVIRONMENT: '{other}' is neither dev nor ci"))
+            .help("give --environment dev or --environment ci, or unset it")),
+    }
 }
 
 /// May layers that were built before be used?

@@ -30,9 +30,9 @@ pub fn step(project: &Project, facts: &Facts, images: &[&Image], json: bool) -> 
         id: facts.engine.find(&image.reference).map(|found| found.id.clone()).unwrap_or_default(),
     });
     let wanted: Vec<Wanted> = wanted.collect();
-    let questions = wanted.iter().flat_map(|image| {
-        [docker::registry_manifest(&image.reference), docker::registry_descriptor(&image.reference)]
-    });
+    let questions = wanted
+        .iter()
+        .flat_map(|image| [docker::registry_manifest(&image.reference), docker::registry_descriptor(&image.reference)]);
     let sources: Vec<Source> = questions.map(Source::Output).collect();
     let shown = wanted.iter().map(|image| docker::registry_descriptor(&image.reference).to_string());
     let shown = shown.collect::<Vec<_>>().join("\n");
@@ -179,7 +179,10 @@ mod tests {
     #[test]
     fn a_push_that_failed_is_none_where_everything_is_there() {
         let report = report(&[there("1")], &[push_failed()], false);
-        assert_eq!((report.notes[0].text.as_str(), report.fault), ("a push failed, but everything is there: push a: no", None));
+        assert_eq!(
+            (report.notes[0].text.as_str(), report.fault),
+            ("a push failed, but everything is there: push a: no", None)
+        );
     }
 
     #[test]
@@ -197,11 +200,18 @@ mod tests {
     fn no_answer_is_not_a_no() {
         let refused = report(&[failed(UNAUTHORIZED)], &[push_failed()], false);
         let notes: Vec<&str> = refused.notes.iter().map(|note| note.text.as_str()).collect();
-        assert!(matches!(notes[..], [note] if note.starts_with("the registry doesn't say whether it has a: ")), "{notes:?}");
-        for (answer, why) in [(failed(UNAUTHORIZED), "401 Unauthorized"), (failed(NOT_FOUND), ""), (there("other"), "")] {
+        assert!(
+            matches!(notes[..], [note] if note.starts_with("the registry doesn't say whether it has a: ")),
+            "{notes:?}"
+        );
+        for (answer, why) in [(failed(UNAUTHORIZED), "401 Unauthorized"), (failed(NOT_FOUND), ""), (there("other"), "")]
+        {
             let fault = report(&[answer], &[Outcome::Done], false).fault.unwrap();
             assert_eq!(fault.cause.exit_code(), 69);
-            assert!(fault.what.contains("doesn't confirm a as this machine has it") && fault.what.ends_with(why), "{fault}");
+            assert!(
+                fault.what.contains("doesn't confirm a as this machine has it") && fault.what.ends_with(why),
+                "{fault}"
+            );
         }
     }
 }

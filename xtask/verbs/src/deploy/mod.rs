@@ -75,10 +75,8 @@ impl flags::Deploy {
         let images: Vec<&Image> = ordered.filter(|image| names.contains(&image.name)).collect();
         match images.iter().find(|image| image.reference.registry.is_empty()) {
             None => Ok(images),
-            Some(image) => {
-                Err(Fault::usage(format!("deploy {}: {} is never published", image.name, image.reference))
-                    .help("`cargo xtask list` shows what is"))
-            }
+            Some(image) => Err(Fault::usage(format!("deploy {}: {} is never published", image.name, image.reference))
+                .help("`cargo xtask list` shows what is")),
         }
     }
 }
@@ -105,10 +103,7 @@ fn push(project: &Project, facts: &Facts, image: &Image) -> Step {
         }
     };
     let login = registry::login(project, facts, &image.reference).map(Box::new);
-    Step::new(format!("push {name}"), push)
-        .image(name)
-        .role(Role::Registry { login })
-        .on_failure(OnFailure::Judged)
+    Step::new(format!("push {name}"), push).image(name).role(Role::Registry { login }).on_failure(OnFailure::Judged)
 }
 
 #[cfg(test)]
@@ -135,7 +130,12 @@ mod tests {
             let passed = record::Passed::new(name.to_string(), id.clone(), stage, counts);
             family = family.file(record::path(&id).to_str().unwrap(), &serde_json::to_string(&passed).unwrap());
             let labels = labels.iter().map(|(label, value)| ((*label).to_owned(), (*value).to_owned())).collect();
-            engine.push(Inspected { id, tags: vec![format!("{registry}/{name}:latest")], labels, ..Inspected::default() });
+            engine.push(Inspected {
+                id,
+                tags: vec![format!("{registry}/{name}:latest")],
+                labels,
+                ..Inspected::default()
+            });
         }
         family.with(|facts| facts.engine = Engine::Has(engine))
     }
@@ -172,7 +172,11 @@ mod tests {
             (Published::Refused("401 Unauthorized".to_owned()), true, ""),
             (Published::Unreachable("refused".to_owned()), true, ""),
             // Docker's own image store, then containerd's.
-            (image("sha256:m", Some("sha256:python-base")), false, "python-base: the registry has this very image already"),
+            (
+                image("sha256:m", Some("sha256:python-base")),
+                false,
+                "python-base: the registry has this very image already",
+            ),
             (image("sha256:python-base", None), false, "python-base: the registry has this very image already"),
             (image("sha256:m", Some("sha256:c")), true, "choose another IMAGE_TAG"),
         ] {

@@ -130,7 +130,9 @@ mod tests {
     fn each_problem_has_its_help() {
         let report = report(&["doctor", "--json"], |command| match command {
             "aws --version" => Output { stdout: "aws-cli/1.0.3 Python/3.11".to_owned(), ..Output::default() },
-            command if command.contains("df ") => Output { stdout: "Avail File\n 3 /d".to_owned(), ..Output::default() },
+            command if command.contains("df ") => {
+                Output { stdout: "Avail File\n 3 /d".to_owned(), ..Output::default() }
+            }
             command if command.contains("pip") => Output { code: 1, ..Output::default() },
             command => healthy(command),
         });
@@ -156,7 +158,9 @@ mod tests {
         assert_eq!(fault.what, "doctor: not as needed: image debian:trixie-slim");
         let here = |command: &str| match command {
             command if command.contains("{{.Id}}") => Output { stdout: "sha256:1".to_owned(), ..Output::default() },
-            command if command.contains("image ls") => Output { stdout: r#"{"ID":"sha256:1"}"#.to_owned(), ..Output::default() },
+            command if command.contains("image ls") => {
+                Output { stdout: r#"{"ID":"sha256:1"}"#.to_owned(), ..Output::default() }
+            }
             command if command.contains("imagetools") => Output { code: 1, ..Output::default() },
             command => healthy(command),
         };

@@ -30,7 +30,8 @@ impl Questions {
     /// # Errors
     /// A compose file that can't be read.
     pub fn all(project: &Project, facts: &Facts) -> Result<Questions, Fault> {
-        let both = [Environment::Dev, Environment::Ci].map(|environment| facts.project(environment, project.vars.clone()));
+        let both =
+            [Environment::Dev, Environment::Ci].map(|environment| facts.project(environment, project.vars.clone()));
         let [dev, ci] = both;
         let both = [dev?, ci?];
         let mut questions = Questions::default();
