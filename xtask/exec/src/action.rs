@@ -3,7 +3,7 @@
 use crate::{
     Run,
     child::{self, Child, Drawing, Place, asked},
-    compute, files,
+    compute, files, interrupt,
     output::Sink,
     printed::{Printed, View},
 };
@@ -23,7 +23,9 @@ const SECOND_LOOK: Duration = Duration::from_secs(15);
 
 /// Why an action failed, and what may help.
 pub struct Failure {
-    pub fault: Fault,
+    fault: Fault,
+    /// The fault says already which step failed.
+    is_named: bool,
     /// It may go by itself.
     pub transient: bool,
     /// A new login may help.
@@ -32,7 +34,22 @@ pub struct Failure {
 
 impl From<Fault> for Failure {
     fn from(fault: Fault) -> Failure {
-        Failure { fault, transient: false, login_refused: false }
+        Failure { fault, is_named: false, transient: false, login_refused: false }
+    }
+}
+
+impl Failure {
+    /// Of whoever made the plan, or computed what it says.
+    fn named(fault: Fault) -> Failure {
+        Failure { is_named: true, ..fault.into() }
+    }
+
+    /// An error begins with what failed.
+    pub fn fault(self, step: &Step) -> Fault {
+        match self.is_named {
+            true => self.fault,
+            false => Fault { what: format!("{}: {}", step.title, self.fault.what), ..self.fault },
+        }
     }
 }
 
@@ -57,18 +74,18 @@ pub fn act(run: &Run, step: &Step, sink: &Sink, after: &[Outcome]) -> Result<Out
                 tool.judged(&probe.run, output.code, &output.stderr)?;
             }
             if !probe.is_yes(&output) {
-                return Err(fault.clone().into());
+                return Err(Failure::named(fault.clone()));
             }
             tool.run(command)
         }
         Action::Pipe(from, to) => tool.pipe(from, to),
-        Action::Compute(compute) => compute::run(run, compute, sink, after).map_err(Failure::from),
+        Action::Compute(compute) => compute::run(run, compute, sink, after).map_err(Failure::named),
         Action::Stage { .. }
         | Action::Replace { .. }
         | Action::Write { .. }
         | Action::Remove(_)
         | Action::OpenFolder(_) => {
-            files::change(&step.action).map_err(|fault| tool.named(fault))?;
+            files::change(&step.action)?;
             Ok(Outcome::Done)
         }
     }
@@ -82,12 +99,16 @@ struct Tool<'a> {
 }
 
 impl Tool<'_> {
-    fn ask(&self, probe: &Probe) -> Result<Output, Failure> {
-        child::capture(&probe.run, &self.run.exports, None).map_err(|fault| self.named(fault))
+    fn ask(&self, probe: &Probe) -> Result<Output, Fault> {
+        child::capture(&probe.run, &self.run.exports, None)
     }
 
     fn run(&self, run: &Invocation) -> Result<Outcome, Failure> {
         let run = &asked(run, &self.run.exports)?;
+        if interrupt::interrupted() {
+            // A probe that was stopped has answered nothing.
+            return Err(crate::interrupted().into());
+        }
         self.sink.echo(run);
         let mut command = child::command(run, &self.run.exports)?;
         let (place, view) = self.place(&mut command);
@@ -95,17 +116,17 @@ impl Tool<'_> {
         let drawing = if draws { Drawing::new().ok() } else { None };
         let (drawing, pipe, view): (_, Box<dyn Read + Send>, _) = match drawing {
             Some((drawing, tool)) => {
-                let pipe = drawing.pipe().map_err(|error| self.io("opening a terminal", &error))?;
-                command.stdout(tool.try_clone().map_err(|error| self.io("opening a terminal", &error))?).stderr(tool);
+                let pipe = drawing.pipe().map_err(|error| failed("opening a terminal", &error))?;
+                command.stdout(tool.try_clone().map_err(|error| failed("opening a terminal", &error))?).stderr(tool);
                 (Some(drawing), Box::new(pipe), View::AsItComes)
             }
             None => {
-                let (reader, writer) = io::pipe().map_err(|error| self.io("making a pipe", &error))?;
-                command.stdout(writer.try_clone().map_err(|error| self.io("making a pipe", &error))?).stderr(writer);
+                let (reader, writer) = io::pipe().map_err(|error| failed("making a pipe", &error))?;
+                command.stdout(writer.try_clone().map_err(|error| failed("making a pipe", &error))?).stderr(writer);
                 (None, Box::new(reader), view)
             }
         };
-        let mut child = Child::start(&mut command, run, place).map_err(|fault| self.named(fault))?;
+        let mut child = Child::start(&mut command, run, place)?;
         drop(command); // and with it our copies of the child's ends, so that the pipe ends with the child
         let (code, tail) = self.follow(&mut child, run, Some(pipe), view, drawing.as_ref())?;
         self.judged(run, code, &tail)
@@ -115,16 +136,16 @@ impl Tool<'_> {
     fn pipe(&self, from: &Invocation, to: &Invocation) -> Result<Outcome, Failure> {
         let (from, to) = (&asked(from, &self.run.exports)?, &asked(to, &self.run.exports)?);
         self.sink.echo_pipe(from, to);
-        let (reader, writer) = io::pipe().map_err(|error| self.io("making a pipe", &error))?;
+        let (reader, writer) = io::pipe().map_err(|error| failed("making a pipe", &error))?;
         let mut source = child::command(from, &self.run.exports)?;
         let (place, view) = self.place(&mut source);
         source.stdout(writer).stderr(Stdio::piped());
-        let mut source_child = Child::start(&mut source, from, place).map_err(|fault| self.named(fault))?;
+        let mut source_child = Child::start(&mut source, from, place)?;
         drop(source);
         let mut target = child::command(to, &self.run.exports)?;
         target.stdin(reader).stdout(Stdio::null()).stderr(Stdio::piped());
         // The source, which would wait for a reader for ever, ends with its value.
-        let mut target_child = Child::start(&mut target, to, place).map_err(|fault| self.named(fault))?;
+        let mut target_child = Child::start(&mut target, to, place)?;
         drop(target);
         let errors = |child: &mut Child| child.stderr().map(|pipe| Box::new(pipe) as Box<dyn Read + Send>);
         let (source_errors, target_errors) = (errors(&mut source_child), errors(&mut target_child));
@@ -181,26 +202,21 @@ impl Tool<'_> {
             }
             Verdict::Failed(diagnosis) => {
                 let Diagnosis { fault, transient, login_refused, second_look } = *diagnosis;
-                let truth = second_look.filter(|_| !crate::interrupt::interrupted()).and_then(|(question, fault)| {
+                let truth = second_look.filter(|_| !interrupt::interrupted()).and_then(|(question, fault)| {
                     let answer = child::capture(&question, &self.run.exports, Some(SECOND_LOOK));
                     answer.map_or(true, |output| !output.success()).then_some(fault)
                 });
                 match truth {
-                    Some(fault) => Err(self.named(fault)),
-                    None => Err(Failure { transient, login_refused, ..self.named(fault) }),
+                    Some(fault) => Err(fault.into()),
+                    None => Err(Failure { transient, login_refused, ..fault.into() }),
                 }
             }
         }
     }
+}
 
-    /// An error begins with what failed.
-    fn named(&self, fault: Fault) -> Failure {
-        Fault { what: format!("{}: {}", self.step.title, fault.what), ..fault }.into()
-    }
-
-    fn io(&self, doing: &str, error: &io::Error) -> Failure {
-        self.named(Fault::new(Cause::Io, format!("{doing}: {error}")))
-    }
+fn failed(doing: &str, error: &io::Error) -> Fault {
+    Fault::new(Cause::Io, format!("{doing}: {error}"))
 }
 
 /// Cleans up, also after an interrupt, which doesn't reach it; so it has a limit instead.
@@ -208,7 +224,7 @@ pub fn clean_up(run: &Run, action: &Action, sink: &Sink) -> Result<(), Fault> {
     let Action::Run(command) = action else { return files::change(action) };
     let asked = asked(command, &run.exports)?;
     sink.echo(&asked);
-    let failed = |error: io::Error| Fault::new(Cause::Io, format!("making a pipe: {error}"));
+    let failed = |error| failed("making a pipe", &error);
     let (reader, writer) = io::pipe().map_err(failed)?;
     let mut command = child::command(&asked, &run.exports)?;
     command.stdout(writer.try_clone().map_err(failed)?).stderr(writer);

@@ -1,11 +1,6 @@
 //! One step, to its end: tries, further tries, a renewed login, and cleaning up after a failure.
 
-use crate::{
-    Run,
-    action::{self, Failure},
-    caught, interrupt,
-    output::Sink,
-};
+use crate::{Run, action, caught, interrupt, output::Sink};
 use plan::{Action, OnFailure, Outcome, Role, Step, Style};
 use project::error::{Cause, Fault};
 use std::{
@@ -79,7 +74,7 @@ fn attempts(run: &Run, step: &Step, sink: &Sink, after: &[Outcome]) -> Result<Ou
             Err(failure) => failure,
         };
         if interrupt::interrupted() {
-            return Err(failure.fault);
+            return Err(failure.fault(step));
         }
         if failure.login_refused
             && let Some(login) = login.take()
@@ -89,13 +84,13 @@ fn attempts(run: &Run, step: &Step, sink: &Sink, after: &[Outcome]) -> Result<Ou
         }
         let wait = backoff.get(tries).filter(|_| can_retry && failure.transient);
         let Some(wait) = wait.filter(|wait| began.elapsed() + **wait <= run.settings.retry_limit) else {
-            return Err(failure.fault);
+            return Err(failure.fault(step));
         };
         tries += 1;
         announce(run, step, sink, tries, *wait);
         pause(*wait);
         if interrupt::interrupted() {
-            return Err(failure.fault);
+            return Err(failure.fault(step));
         }
     }
 }
@@ -116,8 +111,8 @@ fn log_in(run: &Run, login: &Action, sink: &Sink) -> bool {
     let step = Step::new("log in again", login.clone()).role(Role::Login);
     match action::act(run, &step, sink, &[]) {
         Ok(_) => true,
-        Err(Failure { fault, .. }) => {
-            sink.say(Style::Plain, &fault.what);
+        Err(failure) => {
+            sink.say(Style::Plain, &failure.fault(&step).what);
             false
         }
     }
