@@ -176,8 +176,10 @@ impl fmt::Display for Action {
             }
             Action::Remove(folder) => write!(f, "rm -rf {}", path(folder)),
             Action::Write { to, text } => {
-                let folder = to.parent().map(path).unwrap_or_default();
-                write!(f, "mkdir -p {folder} && printf %s {} >{}", quote(text), path(to))
+                if let Some(folder) = to.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+                    write!(f, "mkdir -p {} && ", path(folder))?;
+                }
+                write!(f, "printf %s {} >{}", quote(text), path(to))
             }
             Action::OpenFolder(folder) => write!(f, "rm -rf {0} && mkdir -p {0} && chmod 777 {0}", path(folder)),
         }

@@ -3,6 +3,7 @@
 //! A verb is pure: it says what it needs to know, and makes a plan of that. Its clippy.toml forbids everything else.
 
 pub mod build;
+pub mod check;
 pub mod ci;
 pub mod common;
 pub mod completions;
@@ -44,6 +45,7 @@ pub trait Verb {
 pub fn verb(command: &Command) -> Option<&dyn Verb> {
     match command {
         Command::Build(verb) => Some(verb),
+        Command::Check(verb) => Some(verb),
         Command::Ci(verb) => Some(verb),
         Command::Couple(verb) => Some(verb),
         Command::Deploy(verb) => Some(verb),

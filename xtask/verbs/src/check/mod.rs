@@ -1,0 +1,226 @@
+//! `check`: the repository against its own rules, all faults at once; reads files only. `--write` also brings up to date
+//! what is generated.
+
+mod dockerfiles;
+mod externals;
+mod folders;
+mod generated;
+mod pairs;
+mod suites;
+#[cfg(test)]
+mod testing;
+mod workflows;
+
+use crate::{
+    Verb,
+    common::{dependabot, readme},
+    flags::{self, Globals},
+};
+use plan::{Action, Compute, Facts, Needs, Plan, Report, Step};
+use project::{
+    Environment, Image, Project,
+    compose::KeyLines,
+    error::Fault,
+    family::{self, Finding},
+    files::Wanted,
+    vars::Vars,
+};
+use std::{
+    ops::Range,
+    path::{Path, PathBuf},
+};
+
+/// Where the workflows are, and Dependabot's configuration.
+const GITHUB: &str = ".github";
+
+/// One compose file: the project that it makes, and its text, for the lines that faults are in.
+struct Side<'a> {
+    project: &'a Project,
+    text: &'a str,
+    /// Each with its offset.
+    lines: Vec<(usize, &'a str)>,
+    keys: KeyLines<'a>,
+}
+
+/// A file to write: its path below the root, its text, and what a person is told.
+struct Written {
+    path: PathBuf,
+    text: String,
+    note: &'static str,
+}
+
+impl Verb for flags::Check {
+    fn needs(&self, project: &Project, _globals: &Globals) -> Result<Needs, Fault> {
+        let trees = dependabot::TREES.into_iter().chain([GITHUB]).map(PathBuf::from).collect();
+        let mut files = Wanted { files: vec![readme::FILE.into()], trees };
+        files.extend(Project::dockerfiles(&project.images));
+        Ok(Needs { files, ..Needs::default() })
+    }
+
+    fn plan(&self, _project: &Project, facts: &Facts, globals: &Globals) -> Result<Plan, Fault> {
+        let carried = if self.write { carried(facts)? } else { Vec::new() };
+        let mut edited = None;
+        if !carried.is_empty() {
+            // What is generated follows from the compose files as they will be.
+            let facts = edited.insert(facts.clone());
+            for Written { path, text, .. } in &carried {
+                facts.files.insert(path, text);
+            }
+        }
+        let facts = edited.as_ref().unwrap_or(facts);
+        let (mut findings, stale) = findings(facts)?;
+        let mut writes = carried;
+        match self.write {
+            true => writes.extend(stale),
+            false => findings.extend(stale.into_iter().map(|stale| Finding {
+                place: stale.path.display().to_string(),
+                what: "its generated parts are stale: cargo xtask check --write".to_owned(),
+            })),
+        }
+        Ok(plan(facts, findings, writes, globals.dry_run))
+    }
+}
+
+/// The files say it by themselves, whatever variables this shell has: first dev's, then ci's.
+fn projects(facts: &Facts) -> Result<[Project; 2], Fault> {
+    let project = |environment| facts.project(environment, Vars::default());
+    Ok([project(Environment::Dev)?, project(Environment::Ci)?])
+}
+
+/// The compose files that don't follow what a bot moved in them, as they should be.
+fn carried(facts: &Facts) -> Result<Vec<Written>, Fault> {
+    let [dev, ci] = projects(facts)?;
+    Ok(externals::carried(&[Side::of(&dev, facts)?, Side::of(&ci, facts)?]))
+}
+
+/// Everything that breaks a rule, and the generated files that are stale.
+fn findings(facts: &Facts) -> Result<(Vec<Finding>, Vec<Written>), Fault> {
+    let files = &facts.files;
+    let projects = projects(facts)?;
+    let [dev, ci] = &projects;
+    let names: Vec<_> = dev.images.iter().map(|image| image.name.clone()).collect();
+    dev.with_bases(&names)?;
+    let sides = [Side::of(dev, facts)?, Side::of(ci, facts)?];
+    let (members, unread) = family::members(dev, files);
+    let (stale, wrong) = generated::stale(dev, &members, files);
+    let mut findings = pairs::findings(&sides);
+    findings.extend(suites::findings(&sides));
+    findings.extend(dockerfiles::findings(dev, ci, files));
+    findings.extend(folders::findings(&projects, files));
+    findings.extend(externals::findings(&sides));
+    findings.extend(family::findings(&members));
+    findings.extend(unread);
+    findings.extend(workflows::findings(files));
+    findings.extend(wrong);
+    findings.extend(generated::crlf(files));
+    Ok((findings, stale))
+}
+
+/// The files are written, the findings are said, and fail the run.
+fn plan(facts: &Facts, findings: Vec<Finding>, writes: Vec<Written>, dry_run: bool) -> Plan {
+    let mut plan = Plan::default();
+    for Written { path, text, note } in writes {
+        if !dry_run {
+            plan.note(format!("{}: {note}", path.display()));
+        }
+        let title = format!("write {}", path.display());
+        plan.push(Step::new(title, Action::Write { to: facts.shown(path), text }));
+    }
+    let count = findings.len();
+    for Finding { place, what } in findings {
+        plan.note(printable(&format!("{place}: error: {what}")));
+    }
+    if count > 0 {
+        let what = format!("check: {count} fault{} found, listed above", if count == 1 { "" } else { "s" });
+        let shown = format!("# fails: {what}");
+        let fail = Compute::new(shown, [], move |_| Report::default().fail(Fault::project(what.clone())));
+        let written = 0..plan.steps.len();
+        plan.push(Step::new("check", Action::Compute(fail)).after_end(written));
+    }
+    plan
+}
+
+/// A text of the repository's must not steer a terminal.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { c.escape_unicode().to_string() } else { c.to_string() }).collect()
+}
+
+impl<'a> Side<'a> {
+    fn of(project: &'a Project, facts: &'a Facts) -> Result<Side<'a>, Fault> {
+        let text = facts.files.text(project.file())?.unwrap_or_default();
+        let lines = text.split_inclusive('\n').scan(0, |next, line| {
+            let offset = *next;
+            *next += line.len();
+            Some((offset, line.trim_end()))
+        });
+        let lines = lines.collect();
+        Ok(Side { project, text, lines, keys: KeyLines::of(text) })
+    }
+
+    /// The lines of what is below the key in this line, all counted from 1.
+    fn block(&self, key: usize) -> Range<usize> {
+        let indentation = |line: &str| line.len() - line.trim_start().len();
+        let outer = self.lines.get(key - 1).map_or(0, |(_, line)| indentation(line));
+        let is_within = |(_, line): &&(usize, &str)| {
+            line.is_empty() || line.trim_start().starts_with('#') || indentation(line) > outer
+        };
+        key + 1..key + 1 + self.lines[key..].iter().take_while(is_within).count()
+    }
+
+    /// Where an image is in the file.
+    fn finding(&self, image: &Image, what: impl Into<String>) -> Finding {
+        self.finding_at(&["services", image.name.as_str()], what)
+    }
+
+    fn finding_at(&self, keys: &[&str], what: impl Into<String>) -> Finding {
+        // A key that comes from an anchor has no line of its own in the service.
+        let line = (1..=keys.len()).rev().find_map(|count| self.keys.line(&keys[..count]));
+        Finding { place: format!("{}:{}", self.project.file(), line.unwrap_or(1)), what: what.into() }
+    }
+}
+
+fn finding(path: &Path, what: impl Into<String>) -> Finding {
+    Finding { place: path.display().to_string(), what: what.into() }
+}
+
+fn finding_in_line(path: &Path, line: usize, what: impl Into<String>) -> Finding {
+    Finding { place: format!("{}:{line}", path.display()), what: what.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::{CI, DEV, Rules};
+    use crate::testing::expect_plan;
+
+    #[test]
+    fn a_family_that_keeps_the_rules_passes() {
+        assert_eq!(Rules::kept().findings(), [""; 0]);
+        assert_eq!(Rules::kept().outline(&["check"]), "");
+        assert_eq!(Rules::kept().outline(&["check", "--write"]), "");
+    }
+
+    #[test]
+    fn faults_are_said_and_what_is_generated_is_written() {
+        let rules = Rules::kept()
+            .edit(CI, "The kubeflow-a image", "Another")
+            .edit("README.md", "flowchart LR", "flowchart TD")
+            .without("images/python-base/tests/test_it.py");
+        expect_plan!("check", rules.outline(&["check"]));
+        expect_plan!("check_write", rules.outline(&["check", "--write"]));
+        let dry = rules.plan(&["check", "--write", "--dry-run"]);
+        assert_eq!(dry.notes.len(), 2, "what a dry run doesn't write isn't said to be written: {:?}", dry.notes);
+    }
+
+    #[test]
+    fn an_escape_sequence_of_the_repositorys_stays_text() {
+        let rules = Rules::kept().edit("images/python-base/Dockerfile", "FROM production", "FROM \u{1b}[31m");
+        let found = rules.findings();
+        assert!(found[0].contains(r"\u{1b}[31m is no build argument"), "{found:?}");
+    }
+
+    #[test]
+    fn a_compose_file_that_cannot_be_read_is_the_only_fault() {
+        let fault = Rules::kept().edit(DEV, "services:", "services: []\nx-services:").family.fault(&["check"]);
+        assert!(fault.what.contains("docker-compose.dev.yaml: no mapping `services:`"), "{fault}");
+    }
+}
