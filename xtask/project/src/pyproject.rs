@@ -1,5 +1,7 @@
 //! An image's pyproject.toml: what is read of it, and the one group that is written.
 
+mod local_paths;
+
 use crate::{
     error::Fault,
     lines::Lines,
