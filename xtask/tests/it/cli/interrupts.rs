@@ -89,7 +89,7 @@ fn an_interrupted_lock_leaves_everything_as_it_was() {
     running.interrupt();
     running.finish().fails(130, &["interrupted"]);
     assert_eq!(repo.snapshot("images"), before);
-    assert!(!repo.has("images/python-base/.lock"));
+    assert!(!repo.has("images/.lock-python-base"));
 }
 
 #[test]

@@ -10,13 +10,13 @@ use std::{
 #[test]
 fn lock_resolves_beside_the_folder_and_then_replaces() {
     let repo = Repo::new();
-    repo.on("poetry lock *", Reply::does("/bin/cp target/new.lock images/python-base/.lock/poetry.lock; exit 0"));
+    repo.on("poetry lock *", Reply::does("/bin/cp target/new.lock images/.lock-python-base/poetry.lock; exit 0"));
     let ran = repo.run(&["lock", "python-base"]).succeeds();
-    let poetry = "poetry lock --no-interaction --no-ansi --directory images/python-base/.lock";
+    let poetry = "poetry lock --no-interaction --no-ansi --directory images/.lock-python-base";
     assert_eq!(repo.calls(), ["python3.13 --version", poetry]);
     assert_eq!(repo.all_calls()[1].var("POETRY_VIRTUALENVS_PATH"), Some("target/poetry"));
     assert_eq!(repo.read("images/python-base/poetry.lock"), new_lock());
-    assert!(!repo.has("images/python-base/.lock"));
+    assert!(!repo.has("images/.lock-python-base"));
     assert_eq!(ran.stdout, "");
     assert!(ran.stderr.contains("python-base: requests 1 → 2"), "{}", ran.stderr);
 }
@@ -40,7 +40,7 @@ fn lock_takes_the_helper_where_the_host_has_no_fitting_python() {
         let user = format!("{}:{}", nix::unistd::getuid(), nix::unistd::getgid());
         let helper = format!(
             "run --rm --build --no-TTY --no-deps --user {user} --name build-tools-python-base-{pid} build-tools \
-             lock --no-interaction --no-ansi --directory /images/python-base/.lock"
+             lock --no-interaction --no-ansi --directory /images/.lock-python-base"
         );
         assert_eq!(repo.calls(), [dev(&helper)], "without {missing}");
     }
@@ -92,20 +92,20 @@ fn lock_conflict_names_both_sides_and_leaves_the_old_lock() {
     let repo = Repo::new();
     let words = "Because a depends on b (1)\n and c depends on b (2), a is incompatible with c.\nSo, because python-base \
                  depends on both a (7)\n and c (8), version solving failed.";
-    let script = format!("printf half >images/python-base/.lock/poetry.lock; printf '%s\\n' '{words}' >&2; exit 1");
+    let script = format!("printf half >images/.lock-python-base/poetry.lock; printf '%s\\n' '{words}' >&2; exit 1");
     repo.on("poetry lock *", Reply::does(&script));
     let before = repo.snapshot("images");
     let ran = repo.run(&["lock", "python-base"]).fails(1, &["So, because python-base depends on both a (7) and c (8)"]);
     assert!(ran.help().contains("pyproject.toml"), "{}", ran.stderr);
     assert_eq!(repo.snapshot("images"), before);
-    assert!(!repo.has("images/python-base/.lock"));
+    assert!(!repo.has("images/.lock-python-base"));
 }
 
 #[test]
 fn a_lock_that_fails_leaves_the_others_locked() {
     let repo = Repo::new();
     repo.on("poetry lock *", Reply::does("/bin/cp target/new.lock \"${call##* }/poetry.lock\"; exit 0"));
-    repo.on("poetry lock * images/python-base/.lock", Reply::fails(1, "version solving failed"));
+    repo.on("poetry lock * images/.lock-python-base", Reply::fails(1, "version solving failed"));
     repo.run(&["lock", "--all", "--jobs", "1"]).fails(1, &["python-base"]);
     assert_eq!(repo.read("images/python-base/poetry.lock"), OLD_LOCK);
     assert_eq!(repo.read("images/fastapi-serve/poetry.lock"), OLD_LOCK, "it is coupled to what failed");
@@ -114,7 +114,7 @@ fn a_lock_that_fails_leaves_the_others_locked() {
 #[test]
 fn a_poetry_that_is_killed_half_way_changes_nothing() {
     let repo = Repo::new();
-    repo.on("poetry lock *", Reply::does("printf '[[pack' >images/fastapi-serve/.lock/poetry.lock; kill -9 $$"));
+    repo.on("poetry lock *", Reply::does("printf '[[pack' >images/.lock-fastapi-serve/poetry.lock; kill -9 $$"));
     let before = repo.snapshot("images");
     repo.run(&["lock", "fastapi-serve"]).fails(137, &["exit code 137"]);
     assert_eq!(repo.snapshot("images"), before);
@@ -161,18 +161,18 @@ fn lock_fails_where_it_may_not_write() {
     let obstacles: [fn(&Path); 2] = [
         |folder| fs::set_permissions(folder, fs::Permissions::from_mode(0o555)).unwrap(),
         // For root, whom permissions don't stop.
-        |folder| symlink("/nonexistent/folder", folder.join(".lock")).unwrap(),
+        |folder| symlink("/nonexistent/folder", folder.join(".lock-python-base")).unwrap(),
     ];
     for obstacle in obstacles {
         let repo = Repo::new();
-        let folder = repo.root.join("images/python-base");
+        let folder = repo.root.join("images");
         obstacle(&folder);
-        if fs::write(folder.join("probe"), "").is_ok() && !repo.has("images/python-base/.lock") {
+        if fs::write(folder.join("probe"), "").is_ok() && !repo.has("images/.lock-python-base") {
             continue;
         }
         let ran = repo.run(&["lock", "python-base"]);
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
-        ran.fails(74, &["python-base/.lock"]);
+        ran.fails(74, &["images/.lock-python-base"]);
         assert_eq!(repo.read("images/python-base/poetry.lock"), OLD_LOCK);
         assert_eq!(repo.calls(), [""; 0]);
     }

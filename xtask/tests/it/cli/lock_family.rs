@@ -20,9 +20,9 @@ fn poetry_makes(locks: &[Python]) -> Repo {
     for python in locks {
         repo.write(&format!("target/new-{}.lock", python.image), &python.lock());
     }
-    let script = "image=${call#*images/}; image=${image%%/.lock*}\n\
-                  /bin/cp \"images/$image/.lock/pyproject.toml\" \"target/seen-$image.toml\"\n\
-                  [ ! -e \"target/new-$image.lock\" ] || /bin/cp \"target/new-$image.lock\" \"images/$image/.lock/poetry.lock\"\n\
+    let script = "image=${call#*images/.lock-}; image=${image%% *}\n\
+                  /bin/cp \"images/.lock-$image/pyproject.toml\" \"target/seen-$image.toml\"\n\
+                  [ ! -e \"target/new-$image.lock\" ] || /bin/cp \"target/new-$image.lock\" \"images/.lock-$image/poetry.lock\"\n\
                   exit 0";
     repo.on("poetry *", Reply::does(script));
     repo
@@ -34,7 +34,7 @@ fn poetry_calls(repo: &Repo) -> Vec<String> {
 }
 
 fn poetry(verb: &str, image: &str, packages: &str) -> String {
-    format!("poetry {verb} --no-interaction --no-ansi --directory images/{image}/.lock{packages}")
+    format!("poetry {verb} --no-interaction --no-ansi --directory images/.lock-{image}{packages}")
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn with_dependents_a_change_flows_through_the_family_and_check_passes() {
             let pins = seen.split_once("[tool.poetry.group.coupled.dependencies]\n").unwrap().1;
             assert_eq!(pins, "certifi = \"1\"\nrequests = \"3\"\n", "poetry saw the new lock's pins");
             assert_eq!(repo.read(&format!("images/{image}/pyproject.toml")), seen);
-            assert!(!repo.has(&format!("images/{image}/.lock")));
+            assert!(!repo.has(&format!("images/.lock-{image}")));
         }
         for (image, new) in [("python-base", NEW_BASE), ("fastapi-serve", NEW_SERVE), ("kubeflow-a", NEW_NOTEBOOK)] {
             assert_eq!(repo.read(&format!("images/{image}/poetry.lock")), new.lock());
@@ -203,7 +203,7 @@ fn json_is_an_array_on_standard_output() {
 fn nothing_is_locked_under_a_base_that_fails() {
     for jobs in ["1", "3"] {
         let repo = poetry_makes(&[NEW_BASE, NEW_SERVE, NEW_NOTEBOOK]);
-        repo.on("poetry * images/python-base/.lock", Reply::fails(1, "version solving failed"));
+        repo.on("poetry * images/.lock-python-base", Reply::fails(1, "version solving failed"));
         let before = repo.snapshot("images");
         repo.run(&["lock", "--with-dependents", "--jobs", jobs, "python-base"]).fails(1, &["python-base"]);
         assert_eq!(poetry_calls(&repo), [poetry("lock", "python-base", "")]);
@@ -211,7 +211,7 @@ fn nothing_is_locked_under_a_base_that_fails() {
     }
     // A child that fails leaves the whole family as it was: half of it at the new version would fit nobody.
     let repo = poetry_makes(&[NEW_BASE, NEW_SERVE, NEW_NOTEBOOK]);
-    repo.on("poetry * images/fastapi-serve/.lock", Reply::fails(1, "version solving failed"));
+    repo.on("poetry * images/.lock-fastapi-serve", Reply::fails(1, "version solving failed"));
     let before = repo.snapshot("images");
     repo.run(&["lock", "--with-dependents", "python-base"]).fails(1, &["fastapi-serve"]);
     assert_eq!(repo.snapshot("images"), before);

@@ -73,8 +73,8 @@ fn from_a_folder_below_the_root_everything_works_and_paths_fit() {
 
     repo.forget();
     inside(&["lock", "fastapi-serve"]);
-    assert!(repo.calls()[1].ends_with("--directory ../../images/fastapi-serve/.lock"), "{:?}", repo.calls());
-    assert!(!repo.has("images/fastapi-serve/.lock") && !repo.has("images/fastapi-serve/target"));
+    assert!(repo.calls()[1].ends_with("--directory ../../images/.lock-fastapi-serve"), "{:?}", repo.calls());
+    assert!(!repo.has("images/.lock-fastapi-serve") && !repo.has("images/fastapi-serve/target"));
 
     let report = "printf '<testsuite tests=\"1\">' >../../target/validate/fastapi-serve/junit.xml";
     repo.on("docker compose * run *", Reply::does(report));

@@ -136,7 +136,7 @@ fn a_full_disk_changes_nothing() {
     let script = "set -e; cd images; cp -r fastapi-serve full; mount -t tmpfs -o size=260k tmpfs fastapi-serve; \
                   cp -r full/. fastapi-serve; rm -r full; cd ..; code=0; \
                   \"$0\" lock fastapi-serve || code=$?; \
-                  test ! -e images/fastapi-serve/.lock; cat images/fastapi-serve/poetry.lock; exit $code";
+                  test ! -e images/.lock-fastapi-serve; cat images/fastapi-serve/poetry.lock; exit $code";
     let mut run = Command::new(if nix::unistd::geteuid().is_root() { "unshare" } else { "sudo" });
     if !nix::unistd::geteuid().is_root() {
         run.arg("unshare");

@@ -220,7 +220,7 @@ mod tests {
             pyproject: requirements(name, text),
             base: base.map(|base| Base {
                 name: base.parse().unwrap(),
-                lock: format!("images/{base}/.lock/poetry.lock").into(),
+                lock: format!("images/.lock-{base}/poetry.lock").into(),
                 pyproject: Some(requirements(base, BASE)),
             }),
             exceptions: BTreeMap::new(),

@@ -29,9 +29,10 @@ const LOCK: &str = "poetry.lock";
 /// Poetry's settings for one project.
 const SETTINGS: &str = "poetry.toml";
 
-/// The folder that poetry works in.
+/// The folder that poetry works in. It is beside the image's, so that a relative path that leads out of that leads to the
+/// same file; what is in the image's folder is copied.
 fn staging(image: &Image) -> PathBuf {
-    image.folder.join(".lock")
+    image.folder.with_file_name(format!(".lock-{}", image.name))
 }
 
 impl Verb for flags::Lock {

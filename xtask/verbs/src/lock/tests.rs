@@ -1,7 +1,7 @@
 use crate::testing::{self, Family, expect_plan, lock};
 use plan::{Action, Inputs, compute::Input};
 use project::files::{Entry, File};
-use std::time::SystemTime;
+use std::{path::Path, time::SystemTime};
 
 fn family() -> Family {
     let coupled = "[project]\nname = \"fastapi-serve\"\nrequires-python = \">=3.13,<3.14\"\n";
@@ -27,7 +27,7 @@ fn check_only_compares() {
 #[test]
 fn a_child_alone_keeps_to_the_lock_that_its_base_has() {
     let outline = family().outline(&["lock", "fastapi-serve"]);
-    let couple = "cargo xtask couple images/python-base/poetry.lock images/fastapi-serve/.lock/pyproject.toml";
+    let couple = "cargo xtask couple images/python-base/poetry.lock images/.lock-fastapi-serve/pyproject.toml";
     assert!(outline.contains(couple), "{outline}");
 }
 
@@ -40,7 +40,7 @@ fn updates_are_poetrys_where_a_package_is_the_images_own() {
         calls.map(|(_, call)| call.split(';').next().unwrap_or_default().to_owned()).collect()
     };
     let call = |verb: &str, packages: &str| {
-        format!("{verb} --no-interaction --no-ansi --directory images/python-base/.lock{packages}")
+        format!("{verb} --no-interaction --no-ansi --directory images/.lock-python-base{packages}")
     };
     assert_eq!(asked(&["python-base"]), [call("lock", "")]);
     assert_eq!(asked(&["python-base", "--update"]), [call("lock --regenerate", "")]);
@@ -73,6 +73,20 @@ fn settings_of_poetry_are_staged() {
 }
 
 #[test]
+fn files_that_are_depended_on_are_staged_and_nothing_else() {
+    let pyproject = "[project]\nname = \"x\"\nrequires-python = \">=3.13\"\n[tool.poetry.dependencies]\n\
+                     a = {path = \"vendor/a.whl\"}\nb = {path = \"../shared/b\"}\nc = {path = \"missing/c\"}\n";
+    let family = family().file("images/python-base/pyproject.toml", pyproject);
+    let family = family.file("images/python-base/vendor/a.whl", "").file("images/python-base/data/big", "");
+    let plan = family.plan(&["lock", "python-base"]).unwrap();
+    let Action::Stage { from, to } = &plan.steps[0].action else { panic!("{}", plan.outline()) };
+    let expected = ["pyproject.toml", "poetry.lock", "vendor"];
+    assert_eq!(*from, expected.map(|file| Path::new("images/python-base").join(file)));
+    // Beside the image's folder, where `../shared` is the same.
+    assert_eq!(to.to_str(), Some("images/.lock-python-base"));
+}
+
+#[test]
 fn where_packages_are_looked_up() {
     let poetry = |family: &Family| family.outline(&["lock", "python-base"]);
     assert!(!poetry(&family()).contains("POETRY_PYPI_MIRROR_URL"));
@@ -90,7 +104,7 @@ fn the_helper_runs_poetry_where_the_host_has_none() {
     let outline = family().with(|facts| drop(facts.programs.remove("poetry"))).outline(&["lock", "python-base"]);
     let helper = "    docker compose --file docker-compose.dev.yaml --project-directory . run --rm --build --no-TTY \
                   --no-deps --user 1000:1000 --name build-tools-python-base-7 build-tools lock --no-interaction \
-                  --no-ansi --directory /images/python-base/.lock\n";
+                  --no-ansi --directory /images/.lock-python-base\n";
     assert!(outline.contains(helper), "{outline}");
     let neither = || family().with(|facts| facts.programs.clear());
     assert!(neither().fault(&["lock", "python-base"]).what.contains("poetry is not installed, and docker"));
@@ -118,15 +132,15 @@ fn what_a_killed_run_left_is_put_in_place_first() {
     let journal = "images/python-base/poetry.lock:images/fastapi-serve/poetry.lock:images/fastapi-serve/pyproject.toml";
     let killed = |image: &str| {
         let family = family().file("target/lock/python-base", journal);
-        let left = family.file("images/fastapi-serve/.lock/poetry.lock", "new");
-        let left = left.file("images/fastapi-serve/.lock/pyproject.toml", "new");
-        left.file("images/python-base/.lock/pyproject.toml", "not replaced by that run").plan(&["lock", image]).unwrap()
+        let left = family.file("images/.lock-fastapi-serve/poetry.lock", "new");
+        let left = left.file("images/.lock-fastapi-serve/pyproject.toml", "new");
+        left.file("images/.lock-python-base/pyproject.toml", "not replaced by that run").plan(&["lock", image]).unwrap()
     };
     let plan = killed("fastapi-serve");
     assert_eq!(
         plan.steps[0].action.to_string(),
-        "mv images/fastapi-serve/.lock/poetry.lock images/fastapi-serve/poetry.lock && \
-         mv images/fastapi-serve/.lock/pyproject.toml images/fastapi-serve/pyproject.toml"
+        "mv images/.lock-fastapi-serve/poetry.lock images/fastapi-serve/poetry.lock && \
+         mv images/.lock-fastapi-serve/pyproject.toml images/fastapi-serve/pyproject.toml"
     );
     assert_eq!(plan.steps[1].action.to_string(), "rm -rf target/lock/python-base");
     assert_eq!(plan.steps[2].after, [1], "nothing is staged before");
@@ -146,7 +160,7 @@ fn an_edit_made_while_poetry_ran_is_kept() {
     let read = vec![Input::Text(lock(&[("requests", "2")])), Input::Text(edited.to_owned())];
     let report = keep.report(&Inputs { read, after: Vec::new() });
     let [(path, text)] = report.writes.as_slice() else { panic!("{report:?}") };
-    assert_eq!(path.to_str(), Some("images/fastapi-serve/.lock/pyproject.toml"));
+    assert_eq!(path.to_str(), Some("images/.lock-fastapi-serve/pyproject.toml"));
     assert!(text.contains("# mine") && text.contains("requests = \"2\""), "{text}");
 }
 
