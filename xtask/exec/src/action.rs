@@ -21,6 +21,9 @@ use std::{
 /// How long the engine may take to say that it is there.
 const SECOND_LOOK: Duration = Duration::from_secs(15);
 
+/// The code of what a SIGINT has ended.
+const BY_SIGINT: u8 = 130;
+
 /// Why an action failed, and what may help.
 pub struct Failure {
     fault: Fault,
@@ -192,6 +195,9 @@ impl Tool<'_> {
     fn judged(&self, run: &Invocation, code: u8, tail: &str) -> Result<Outcome, Failure> {
         if code == 0 {
             return Ok(Outcome::Done);
+        }
+        if code == BY_SIGINT && matches!(self.step.role, Role::Login) {
+            interrupt::await_own();
         }
         let profile = ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"].iter().find_map(|name| self.run.exports.get(name));
         let ended = Ended { role: &self.step.role, run, code, tail, profile: profile.as_deref() };

@@ -18,7 +18,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// How long a child may take to stop before it is killed.
@@ -47,6 +47,14 @@ pub fn listen() -> Result<(), Fault> {
 
 pub fn interrupted() -> bool {
     INTERRUPTED.load(Ordering::SeqCst)
+}
+
+/// After a child in our own group was ended by a Ctrl-C, which may reach us a moment later.
+pub fn await_own() {
+    let end = Instant::now() + Duration::from_secs(5);
+    while !interrupted() && Instant::now() < end {
+        thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// What gets a signal.
