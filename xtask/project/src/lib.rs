@@ -97,6 +97,8 @@ pub struct Image {
     /// The service that runs its tests.
     pub suite: Option<String>,
     pub ports: Vec<u16>,
+    /// How compose builds it: each value by the path of its keys, such as `args.BASE_IMAGE`.
+    pub definition: BTreeMap<String, String>,
 }
 
 /// An image that an image is built from, as a build argument names it.
@@ -477,6 +479,7 @@ fn image(name: &ImageName, reference: &ImageRef, service: &Service, build: &Buil
         helper: service.profiles.iter().any(|profile| profile == TOOLS_PROFILE),
         suite: None,
         ports: service.ports.clone(),
+        definition: build.definition.clone(),
     }
 }
 

@@ -17,6 +17,15 @@ impl Vars {
         [&self.flags, &self.process, &self.dotenv].into_iter().find_map(|layer| layer.get(name)).map(String::as_str)
     }
 
+    /// All but these.
+    pub(crate) fn without(&self, names: &[&str]) -> Vars {
+        let mut rest = self.clone();
+        for layer in [&mut rest.flags, &mut rest.process, &mut rest.dotenv] {
+            layer.retain(|name, _| !names.contains(&name.as_str()));
+        }
+        rest
+    }
+
     /// Where the value of `name` comes from, for an error message.
     pub fn origin(&self, name: &str) -> &'static str {
         if self.flags.contains_key(name) {

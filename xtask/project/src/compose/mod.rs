@@ -4,11 +4,14 @@
 //! `include` would move that out of sight, and are refused.
 #![expect(clippy::disallowed_methods, reason = "the one module that reads YAML; its tests run the real compose")]
 
+mod definition;
 mod key_lines;
 mod node;
 
 use crate::{error::Fault, parallel, vars::Vars};
+pub use definition::BUILD_VARIABLES;
 pub use key_lines::{KeyLines, line_of};
+use definition::definition;
 use node::Node;
 use std::{collections::BTreeMap, path::Path};
 
@@ -37,6 +40,8 @@ pub struct Build {
     pub dockerfile: Option<String>,
     pub target: Option<String>,
     pub args: BTreeMap<String, String>,
+    /// All that decides what the image becomes, but the files: each value by the path of its keys.
+    pub definition: BTreeMap<String, String>,
 }
 
 /// What people are told of an image: ours, so an unknown key is an error.
@@ -72,12 +77,21 @@ impl ComposeFile {
         let Some(Node::Map(services)) = services else {
             return Err(Fault::project(format!("reading {file}: no mapping `services:`")));
         };
-        let services = parallel::map(&services, |(name, service)| parse_service(path, text, name, service, vars));
+        let lasting = vars.without(&BUILD_VARIABLES);
+        let parse = |(name, service): &(String, Node)| parse_service(path, text, name, service, (vars, &lasting));
+        let services = parallel::map(&services, parse);
         Ok(ComposeFile { services: services.into_iter().collect::<Result<_, _>>()? })
     }
 }
 
-fn parse_service(path: &Path, text: &str, name: &str, service: &Node, vars: &Vars) -> Result<Service, Fault> {
+/// `lasting` are the variables without those that vary from run to run.
+fn parse_service(
+    path: &Path,
+    text: &str,
+    name: &str,
+    service: &Node,
+    (vars, lasting): (&Vars, &Vars),
+) -> Result<Service, Fault> {
     let line = |key: &str| {
         let keys = ["services", name, key];
         line_of(text, if key.is_empty() { &keys[..2] } else { &keys[..] })
@@ -108,6 +122,9 @@ fn parse_service(path: &Path, text: &str, name: &str, service: &Node, vars: &Var
             _ => Ok(()),
         };
         read.map_err(|what| fault(key, what))?;
+    }
+    if let Some(build) = &mut build {
+        build.definition = definition(keys, &build.args, lasting).map_err(|what| fault("build", what))?;
     }
     Ok(Service { name: name.to_owned(), image, build, profiles, ports, about })
 }
@@ -163,7 +180,8 @@ impl Reader<'_> {
 
     fn build(&self, node: &Node) -> Result<Build, String> {
         let Node::Map(keys) = node else {
-            return Ok(Build { context: self.text(node)?, dockerfile: None, target: None, args: BTreeMap::new() });
+            let (args, definition) = (BTreeMap::new(), BTreeMap::new());
+            return Ok(Build { context: self.text(node)?, dockerfile: None, target: None, args, definition });
         };
         let (mut context, mut dockerfile, mut target, mut args) = (None, None, None, BTreeMap::new());
         for (key, node) in keys {
@@ -175,7 +193,7 @@ impl Reader<'_> {
                 _ => {}
             }
         }
-        Ok(Build { context: context.ok_or("no context:")?, dockerfile, target, args })
+        Ok(Build { context: context.ok_or("no context:")?, dockerfile, target, args, definition: BTreeMap::new() })
     }
 
     fn args(&self, node: &Node) -> Result<BTreeMap<String, String>, String> {

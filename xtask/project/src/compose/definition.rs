@@ -1,0 +1,120 @@
+//! All that a service says of how its image is built, as text that is the same on every machine.
+
+use super::node::Node;
+use crate::vars::Vars;
+use std::collections::BTreeMap;
+
+/// The variables that `build` gives to compose for the image's labels. They say which run built it, so they are no part
+/// of its definition.
+pub const BUILD_VARIABLES: [&str; 6] =
+    ["IMAGE_FINGERPRINT", "OCI_BASE_DIGEST", "OCI_BASE_NAME", "OCI_CREATED", "OCI_REVISION", "OCI_SOURCE"];
+
+/// What decides where the image is found, or how it is built, but not what it becomes; and the context, whose files count
+/// instead of its path.
+const PASSED_OVER: [&str; 8] =
+    ["cache_from", "cache_to", "context", "dockerfile", "no_cache", "pull", "tags", "provenance"];
+
+/// Each value by the path of its keys, such as `labels.a` or `secrets.0`; variables are replaced by those of `vars`.
+///
+/// # Errors
+/// A variable that is required and missing.
+pub(super) fn definition(
+    service: &[(String, Node)],
+    args: &BTreeMap<String, String>,
+    vars: &Vars,
+) -> Result<BTreeMap<String, String>, String> {
+    let mut leaves = Leaves { vars, found: BTreeMap::new() };
+    for (key, node) in service {
+        match (key.as_str(), node) {
+            ("platform", node) => leaves.add("platform", node)?,
+            ("build", Node::Map(build)) => {
+                for (key, node) in build.iter().filter(|(key, _)| key != "args" && !PASSED_OVER.contains(&key.as_str())) {
+                    leaves.add(key, node)?;
+                }
+            }
+            _ => {}
+        }
+    }
+    leaves.found.extend(args.iter().map(|(name, value)| (format!("args.{name}"), value.clone())));
+    Ok(leaves.found)
+}
+
+struct Leaves<'a> {
+    vars: &'a Vars,
+    found: BTreeMap<String, String>,
+}
+
+impl Leaves<'_> {
+    fn add(&mut self, path: &str, node: &Node) -> Result<(), String> {
+        match node {
+            Node::Map(keys) => keys.iter().try_for_each(|(key, node)| self.add(&format!("{path}.{key}"), node)),
+            Node::List(items) => {
+                items.iter().enumerate().try_for_each(|(index, item)| match (self.pair(path, item)?, item) {
+                    (Some((name, value)), _) => {
+                        self.found.insert(format!("{path}.{name}"), value);
+                        Ok(())
+                    }
+                    (None, item) => self.add(&format!("{path}.{index}"), item),
+                })
+            }
+            Node::Text(text) => {
+                let text = self.vars.interpolate(text).map_err(|e| format!("{path}: {e}"))?;
+                self.found.insert(path.to_owned(), text);
+                Ok(())
+            }
+            Node::Tagged => Ok(()),
+        }
+    }
+
+    /// A list of `name=value` is a mapping written in another way.
+    fn pair(&self, path: &str, item: &Node) -> Result<Option<(String, String)>, String> {
+        let Node::Text(text) = item else { return Ok(None) };
+        let text = self.vars.interpolate(text).map_err(|e| format!("{path}: {e}"))?;
+        Ok(text.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::ComposeFile;
+    use crate::vars::Vars;
+    use std::path::Path;
+
+    /// The definition of a service that consists of these lines.
+    fn definition(service: &str, process: &[(&str, &str)]) -> Vec<String> {
+        let process = process.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let text = format!("x-l: &l {{b: \"${{OCI_REVISION:-}}\"}}\nservices:\n  a:\n    image: r.io/a:1\n{service}");
+        let file = ComposeFile::parse(Path::new("f"), &text, &Vars { process, ..Vars::default() }).unwrap();
+        let build = file.services[0].build.clone().unwrap();
+        build.definition.into_iter().map(|(path, value)| format!("{path}={value}")).collect()
+    }
+
+    #[test]
+    fn every_value_counts_but_where_the_image_is_found_and_which_run_built_it() {
+        let service = "    platform: linux/${ARCH:-amd64}\n    ports: ['80']\n    build:\n      context: ./a\n      \
+                       dockerfile: D\n      target: t\n      tags: [x:1]\n      cache_from: [y]\n      args: {A: '1'}\n      \
+                       labels: {<<: *l, c: d}\n      secrets: [s, {source: t, mode: 288}]\n      network: none\n";
+        let expected = [
+            "args.A=1",
+            "labels.b=",
+            "labels.c=d",
+            "network=none",
+            "platform=linux/amd64",
+            "secrets.0=s",
+            "secrets.1.mode=288",
+            "secrets.1.source=t",
+            "target=t",
+        ];
+        assert_eq!(definition(service, &[]), expected);
+        assert_eq!(definition(service, &[("OCI_REVISION", "1"), ("IMAGE_TAG", "2")]), expected);
+        assert!(definition(service, &[("ARCH", "arm64")]).contains(&"platform=linux/arm64".to_owned()));
+    }
+
+    #[test]
+    fn the_two_ways_to_write_a_mapping_are_one() {
+        let list = "    build: {context: a, labels: ['x=y=z', 'b='], args: ['A=1']}\n";
+        let map = "    build: {context: b, labels: {b: '', x: y=z}, args: {A: '1'}}\n";
+        assert_eq!(definition(list, &[]), definition(map, &[]));
+        assert!(definition("    build: a\n", &[]).is_empty());
+    }
+}
