@@ -7,8 +7,8 @@ use crate::{
 use project::error::Fault;
 use std::{
     collections::BTreeMap,
-    fs, io,
-    os::unix::{ffi::OsStrExt as _, fs::PermissionsExt as _},
+    fmt, fs, io,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
 };
 
@@ -24,11 +24,12 @@ pub enum Entry {
 /// The paths of a context, relative to it, less what its `.dockerignore` leaves out.
 pub type Context = BTreeMap<PathBuf, Entry>;
 
-/// Reads a context; the Dockerfile's own ignore file comes before the folder's.
+/// Reads a context; where it is a Dockerfile's, that one's own ignore file comes before the folder's.
 ///
 /// # Errors
-/// A file can't be read, a pattern is one that Docker refuses, or something is neither file, folder nor link.
-pub fn read(folder: &Path, dockerfile: &Path) -> Result<Context, Fault> {
+/// A file can't be read, a pattern is one that Docker refuses, or something is neither file, folder nor link, or has a
+/// name that is not UTF-8.
+pub fn read(folder: &Path, dockerfile: Option<&Path>) -> Result<Context, Fault> {
     let ignore = ignore(folder, dockerfile)?;
     let mut context = Context::new();
     let mut open = vec![(PathBuf::new(), Matches::default())];
@@ -38,7 +39,8 @@ pub fn read(folder: &Path, dockerfile: &Path) -> Result<Context, Fault> {
         for found in entries {
             let found = found.map_err(|e| Fault::io("reading the folder", &path, &e))?;
             let below = below.join(found.file_name());
-            let (left_out, matches) = ignore.leaves_out(&below.to_string_lossy(), &parent);
+            let name = below.to_str().ok_or_else(|| not_utf_8(&found.path()))?;
+            let (left_out, matches) = ignore.leaves_out(name, &parent);
             let kind = found.file_type().map_err(|e| Fault::io("reading", &found.path(), &e))?;
             if kind.is_dir() && (!left_out || ignore.takes_back()) {
                 open.push((below.clone(), matches));
@@ -51,9 +53,9 @@ pub fn read(folder: &Path, dockerfile: &Path) -> Result<Context, Fault> {
     Ok(context)
 }
 
-fn ignore(folder: &Path, dockerfile: &Path) -> Result<Ignore, Fault> {
-    let own = PathBuf::from(format!("{}.dockerignore", dockerfile.display()));
-    for path in [own, folder.join(".dockerignore")] {
+fn ignore(folder: &Path, dockerfile: Option<&Path>) -> Result<Ignore, Fault> {
+    let own = dockerfile.map(|dockerfile| PathBuf::from(format!("{}.dockerignore", dockerfile.display())));
+    for path in own.into_iter().chain([folder.join(".dockerignore")]) {
         match fs::read_to_string(&path) {
             Ok(text) => {
                 return Ignore::parse(&text)
@@ -64,6 +66,12 @@ fn ignore(folder: &Path, dockerfile: &Path) -> Result<Ignore, Fault> {
         }
     }
     Ok(Ignore::default())
+}
+
+/// BuildKit's protocol takes no such path either.
+fn not_utf_8(path: &Path) -> Fault {
+    Fault::project(format!("reading {}: its name is not UTF-8, which no build takes", path.display()))
+        .help("rename or remove it")
 }
 
 fn entry(path: &Path, kind: fs::FileType) -> Result<Entry, Fault> {
@@ -82,24 +90,15 @@ fn entry(path: &Path, kind: fs::FileType) -> Result<Entry, Fault> {
     Ok(Entry::File { executable: mode & 0o100 != 0, content: hash(&fs::read(path).map_err(failed)?) })
 }
 
-/// The context as one hash.
-pub fn hash_of(context: &Context) -> Hash {
-    let mut text = Vec::new();
-    for (path, entry) in context {
-        // No path holds a NUL.
-        let about = match entry {
-            Entry::Folder => "folder".to_owned(),
-            Entry::File { executable, content } => {
-                format!("{} {content}", if *executable { "program" } else { "file" })
-            }
-            Entry::Link { target } => format!("link {}", target.display()),
-        };
-        text.extend(path.as_os_str().as_bytes());
-        text.push(0);
-        text.extend(about.as_bytes());
-        text.push(0);
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Entry::Folder => f.write_str("folder"),
+            Entry::File { executable: false, content } => write!(f, "file {content}"),
+            Entry::File { executable: true, content } => write!(f, "program {content}"),
+            Entry::Link { target } => write!(f, "link to {}", target.display()),
+        }
     }
-    hash(&text)
 }
 
 #[cfg(test)]
@@ -131,10 +130,10 @@ mod tests {
             ("d/no", "3"),
         ];
         let folder = folder(&files);
-        let context = read(folder.path(), &folder.path().join("Dockerfile")).unwrap();
+        let context = read(folder.path(), Some(&folder.path().join("Dockerfile"))).unwrap();
         assert_eq!(paths(&context), ["a", "d/keep"]);
         fs::write(folder.path().join("Dockerfile.dockerignore"), "d").unwrap();
-        let context = read(folder.path(), &folder.path().join("Dockerfile")).unwrap();
+        let context = read(folder.path(), Some(&folder.path().join("Dockerfile"))).unwrap();
         assert_eq!(paths(&context), [".dockerignore", "Dockerfile", "Dockerfile.dockerignore", "a"]);
     }
 
@@ -143,7 +142,7 @@ mod tests {
         let files = [("a", "1"), ("d/b", "2")];
         let folder = folder(&files);
         let (a, dockerfile) = (folder.path().join("a"), folder.path().join("Dockerfile"));
-        let now = || hash_of(&read(folder.path(), &dockerfile).unwrap());
+        let now = || read(folder.path(), Some(&dockerfile)).unwrap();
         let mode = |mode: u32| fs::set_permissions(&a, fs::Permissions::from_mode(mode)).unwrap();
         mode(0o644);
         let first = now();
@@ -231,7 +230,7 @@ mod tests {
             }
             let text: Vec<&str> = (0..=next(5)).map(|_| patterns[next(patterns.len())]).collect();
             fs::write(folder.path().join(".dockerignore"), text.join("\n")).unwrap();
-            let ours = read(folder.path(), &folder.path().join("Dockerfile")).unwrap();
+            let ours = read(folder.path(), Some(&folder.path().join("Dockerfile"))).unwrap();
             let shell = xshell::Shell::new().unwrap();
             let theirs = shell.create_temp_dir().unwrap();
             let theirs = theirs.path();
@@ -249,7 +248,7 @@ mod tests {
                 }
             }
             fs::write(theirs.join("Dockerfile.dockerignore"), "").unwrap();
-            let mut seen = read(theirs, &theirs.join("Dockerfile")).unwrap();
+            let mut seen = read(theirs, Some(&theirs.join("Dockerfile"))).unwrap();
             seen.remove(Path::new("Dockerfile.dockerignore"));
             assert_eq!(seen, expected, "round {round}: {text:?}");
         }

@@ -1,7 +1,9 @@
 //! What an image is made of, as a value that two machines compute alike.
 
 pub mod context;
+mod fingerprint;
 mod hash;
 pub mod ignore;
 
+pub use fingerprint::{Fingerprint, Part, Sources, Value, fingerprints, used};
 pub use hash::{Hash, hash};

@@ -7,6 +7,7 @@ use crate::{
         docker::{Compose, Inspected},
     },
 };
+use identity::Sources;
 use project::{
     Environment, ImageName, ImageRef, Project,
     error::{Cause, Fault},
@@ -32,6 +33,8 @@ pub struct Needs {
     pub look_for: Vec<String>,
     /// Files of the repository. (Both compose files are always read.)
     pub files: Wanted,
+    /// The Dockerfiles and build contexts of these.
+    pub contexts: Vec<ImageName>,
     /// What the engine has of these.
     pub engine: Vec<ImageRef>,
     /// What their registry has of these.
@@ -58,6 +61,8 @@ pub struct Facts {
     /// The bundle of certificate authorities that tools are to trust; none where theirs must do.
     pub ca_bundle: Option<String>,
     pub files: Files,
+    /// What images are made of, or why that can't be read.
+    pub contexts: BTreeMap<ImageName, Result<Sources, Fault>>,
     pub engine: Engine,
     pub registry: BTreeMap<ImageRef, Published>,
     pub git: Git,

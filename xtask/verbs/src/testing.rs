@@ -66,6 +66,7 @@ pub fn family() -> Family {
         programs: programs.into(),
         ca_bundle: None,
         files,
+        contexts: BTreeMap::new(),
         engine: facts::Engine::default(),
         registry: BTreeMap::new(),
         git: facts::Git::default(),

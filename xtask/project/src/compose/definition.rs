@@ -28,7 +28,8 @@ pub(super) fn definition(
         match (key.as_str(), node) {
             ("platform", node) => leaves.add("platform", node)?,
             ("build", Node::Map(build)) => {
-                for (key, node) in build.iter().filter(|(key, _)| key != "args" && !PASSED_OVER.contains(&key.as_str())) {
+                for (key, node) in build.iter().filter(|(key, _)| key != "args" && !PASSED_OVER.contains(&key.as_str()))
+                {
                     leaves.add(key, node)?;
                 }
             }

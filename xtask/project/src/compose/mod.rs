@@ -10,8 +10,8 @@ mod node;
 
 use crate::{error::Fault, parallel, vars::Vars};
 pub use definition::BUILD_VARIABLES;
-pub use key_lines::{KeyLines, line_of};
 use definition::definition;
+pub use key_lines::{KeyLines, line_of};
 use node::Node;
 use std::{collections::BTreeMap, path::Path};
 
