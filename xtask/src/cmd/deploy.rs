@@ -229,6 +229,7 @@ mod tests {
             about: None,
             helper: false,
             suite: None,
+            definition: std::collections::BTreeMap::new(),
             ports: Vec::new(),
         };
         let found = |labels: &[(&str, &str)]| Inspected {

@@ -1,5 +1,6 @@
 //! Reads the world, once, before planning: everything that a verb said it needs, and nothing else.
 
+mod contexts;
 mod docker;
 mod git;
 pub mod machine;
@@ -45,6 +46,7 @@ pub fn read(
         now: SystemTime::now(),
         ca_bundle: Place::ca_bundle(&project.vars),
         files: Files::read(&place.root, &wanted),
+        contexts: contexts::read(project, &needs.contexts),
         programs,
         engine: Engine::NotAsked,
         registry: BTreeMap::new(),
