@@ -1,5 +1,6 @@
 """What all suites share. It runs in the image, on whichever Python that has."""
 
+import json
 import os
 import re
 import shlex
@@ -18,6 +19,8 @@ IMAGES = Path("/images")
 os.environ.pop("PYTHONPATH", None)
 STAGE = os.environ.pop("STAGE", None)
 REQUIRE_HARDWARE = os.environ.pop("REQUIRE_HARDWARE", "").replace(",", " ").split()
+# What `docker image inspect` says of the image; plain compose doesn't give it.
+INSPECTED = os.environ.pop("IMAGE_INSPECT", None)
 # Of each file in vendor-wheels/, where its wheels must have come from.
 INDEXES = {name: os.environ.pop(name, None) for name in ("NEURON_INDEX", "PYTORCH_CPU_INDEX")}
 
@@ -34,10 +37,6 @@ class Image:
     def __init__(self, name):
         self.name = name
         self.folder = IMAGES / name
-
-    @property
-    def dockerfile(self):
-        return (self.folder / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ")
 
     @property
     def project(self):
@@ -126,12 +125,24 @@ def tmp_at_start():
 
 
 @pytest.fixture
-def instruction(image):
-    """The last occurrence of a Dockerfile instruction, without its name."""
+def config():
+    """The image's own configuration, with what it inherits: a Dockerfile may have changed since it was built."""
+    if INSPECTED is None:
+        pytest.skip("the image's configuration isn't known: set IMAGE_INSPECT=\"$(docker image inspect IMAGE)\"")
+    (inspected,) = json.loads(INSPECTED)
+    return inspected["Config"]
 
-    def find(name):
-        found = re.findall(rf"^{name}\s+(.+)$", image.dockerfile, re.MULTILINE)
-        assert found, f"{image.name}'s Dockerfile has no {name}"
-        return found[-1].strip()
 
-    return find
+@pytest.fixture
+def command(config):
+    """The command that the image runs, as a list."""
+    assert config["Cmd"], "the image has no CMD"
+    return config["Cmd"]
+
+
+@pytest.fixture
+def health_command(config):
+    """The command that tells whether a container is healthy, as a list."""
+    form, *argv = (config.get("Healthcheck") or {}).get("Test") or [None]
+    assert form == "CMD", "the image has no HEALTHCHECK CMD [\"…\"]"
+    return argv

@@ -137,23 +137,14 @@ class Server:
         return time.monotonic() - start, code
 
 
-def last(images, pattern):
-    """What the nearest Dockerfile of the line says: a child inherits it."""
-    found = [match for image in images for match in re.findall(pattern, image.dockerfile, re.MULTILINE)]
-    assert found, f"no Dockerfile has {pattern}"
-    return json.loads(found[-1])
+@pytest.fixture
+def healthcheck(health_command):
+    return lambda: subprocess.run(health_command, capture_output=True, timeout=10).returncode
 
 
 @pytest.fixture
-def healthcheck(images):
-    command = last(images, r"^HEALTHCHECK.*CMD\s+(\[.+\])")
-    return lambda: subprocess.run(command, capture_output=True, timeout=10).returncode
-
-
-@pytest.fixture
-def run(init, images):
+def run(init, command):
     """Runs the image's command the way the engine does, by its init, on an empty home."""
-    command = last(images, r"^CMD\s+(\[.+\])")
     return lambda folder, arguments, prefix, environment: Server([*init, *command, *arguments], folder, prefix, environment)
 
 

@@ -46,13 +46,12 @@ class Server:
 
 
 @pytest.fixture
-def start(init, instruction, tmp_path):
+def start(init, command, tmp_path):
     """Starts the image's command the way the engine does: by its init."""
     with contextlib.ExitStack() as stack:
 
         def start(wait=True, **environment):
-            argv = [*init, *json.loads(instruction("CMD"))]
-            server = Server(argv, tmp_path / "log", environment)
+            server = Server([*init, *command], tmp_path / "log", environment)
             stack.callback(server.process.wait)
             # The init dies with its child only when the signal is forwarded.
             stack.callback(lambda: server.process.poll() is None and server.process.terminate())
@@ -70,11 +69,9 @@ def probe(start):
 
 
 @pytest.fixture
-def healthcheck(instruction):
-    command = json.loads(re.search(r"CMD\s+(\[.+\])", instruction("HEALTHCHECK")).group(1))
-
+def healthcheck(health_command):
     def run(**environment):
-        return subprocess.run(command, capture_output=True, timeout=10, env={**os.environ, **environment}).returncode
+        return subprocess.run(health_command, capture_output=True, timeout=10, env={**os.environ, **environment}).returncode
 
     return run
 

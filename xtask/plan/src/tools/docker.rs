@@ -3,7 +3,7 @@
 use crate::invocation::{EnvValue, Invocation, Probe, quote};
 use project::{ImageName, ImageRef};
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 /// The label that a `development` stage bears, and everything built on one inherits.
 pub const STAGE_LABEL: &str = "core-images.stage";
@@ -162,8 +162,13 @@ impl Compose {
         self.call(&["exec", image.as_str(), "bash"])
     }
 
-    /// Runs a suite in a container that is called `container`, with more options for pytest.
-    pub fn suite(&self, suite: &str, container: &str, options: &[String]) -> Invocation {
+    /// Runs a suite in a container that is called `container`, with more options for pytest. The file `inspected` holds
+    /// what the engine says of the image, which a container can't see.
+    pub fn suite(&self, suite: &str, container: &str, inspected: &Path, options: &[String]) -> Invocation {
+        self.suite_with(suite, container, options).env("IMAGE_INSPECT", EnvValue::FromFile(inspected.to_owned()))
+    }
+
+    fn suite_with(&self, suite: &str, container: &str, options: &[String]) -> Invocation {
         let head = ["run", "--rm", "--no-TTY", "--no-deps", "--name", container];
         if options.is_empty() {
             return self.call(&[&head[..], &[suite]].concat());

@@ -15,8 +15,13 @@ use crate::{
 };
 use judge::Suite;
 pub use junit::Counts;
-use plan::{Action, Compute, Facts, Needs, OnFailure, Plan, Role, Source, Step, facts::Engine, tools::docker};
-use project::{Image, ImageName, Project, error::Fault};
+use plan::{
+    Action, Compute, Facts, Needs, OnFailure, Plan, Report, Role, Source, Step, facts::Engine, quote, tools::docker,
+};
+use project::{
+    Image, ImageName, Project,
+    error::{Cause, Fault},
+};
 use std::path::{Path, PathBuf};
 
 /// Where the suites' reports are, below the root.
@@ -126,13 +131,15 @@ fn run(
 ) -> (Suite, usize) {
     let name = &image.name;
     let folder = facts.shown(Path::new(REPORTS).join(name.as_str()));
+    let inspected = folder.join("image.json");
     let prepare = plan.push(Step::new(format!("make {}", folder.display()), Action::OpenFolder(folder)));
+    let inspect = plan.push(inspect(image, &inspected).after([prepare]));
     // Two runs in two clones don't meet.
     let container = format!("{suite}-{}", facts.process);
-    let call = facts.compose(project).suite(suite, &container, options);
+    let call = facts.compose(project).suite(suite, &container, &inspected, options);
     let step = Step::new(format!("validate {name}"), Action::Run(call)).image(name).role(Role::Suite);
     let step = step.cleanup([Action::Run(docker::remove_container(&container))]);
-    let ran = plan.push(step.after([prepare]).on_failure(OnFailure::Judged));
+    let ran = plan.push(step.after([inspect]).on_failure(OnFailure::Judged));
 
     let id = facts.engine.find(&image.reference).map(|found| found.id.clone());
     let suite = Suite {
@@ -149,6 +156,22 @@ fn run(
     let judge = Compute::new(format!("# reads {}", suite.junit.display()), sources, move |inputs| judge.judge(inputs));
     let step = Step::new(format!("validate {name}"), Action::Compute(judge)).image(name).after_end([ran]);
     (suite, plan.push(step))
+}
+
+/// Writes down what the engine says of the image: its suite tests what it is, not what a Dockerfile would make of it now.
+fn inspect(image: &Image, to: &Path) -> Step {
+    let question = docker::inspect_all(&[&image.reference]);
+    let shown = format!("{question} >{}", quote(&to.display().to_string()));
+    let (reference, to) = (image.reference.to_string(), to.to_owned());
+    let write = Compute::new(shown, [Source::Output(question)], move |inputs| match inputs.stdout(0) {
+        Some(inspected) => Report::default().write(&to, inspected),
+        None => {
+            let why = inputs.output(0).and_then(|output| output.stderr.lines().last()).unwrap_or("no answer");
+            let what = format!("asking the engine for the configuration of {reference}: {why}");
+            Report::default().fail(Fault::new(Cause::Unavailable, what).help("`cargo xtask doctor` shows what is wrong"))
+        }
+    });
+    Step::new(format!("inspect {}", image.name), Action::Compute(write)).image(&image.name)
 }
 
 fn record(suite: Suite, judged: usize, plan: &mut Plan) {
