@@ -10,10 +10,7 @@ use crate::{
     },
     flags::{self, Globals},
 };
-use plan::{
-    Action, Compute, Facts, Needs, Outcome, Plan, Report, Role, Source, Step, facts::Engine,
-    tools::docker,
-};
+use plan::{Action, Compute, Facts, Needs, Outcome, Plan, Report, Role, Source, Step, facts::Engine, tools::docker};
 use project::{ImageName, Project, error::Fault};
 use std::collections::{HashMap, HashSet};
 

@@ -98,9 +98,15 @@ mod tests {
         }
         for (args, host) in [
             (&["--aws-region", "cn-north-1"][..], "1.dkr.ecr.cn-north-1.amazonaws.com.cn"),
-            (&["--aws-region", "us-iso-east-1", "--aws-account-id", "111122223333"], "111122223333.dkr.ecr.us-iso-east-1.c2s.ic.gov"),
+            (
+                &["--aws-region", "us-iso-east-1", "--aws-account-id", "111122223333"],
+                "111122223333.dkr.ecr.us-iso-east-1.c2s.ic.gov",
+            ),
             (&["--aws-region", "us-gov-west-1"], "1.dkr.ecr.us-gov-west-1.amazonaws.com"),
-            (&["--aws-region", "cn-north-1", "--registry", "3.dkr.ecr.eu-west-1.amazonaws.com"], "3.dkr.ecr.eu-west-1.amazonaws.com"),
+            (
+                &["--aws-region", "cn-north-1", "--registry", "3.dkr.ecr.eu-west-1.amazonaws.com"],
+                "3.dkr.ecr.eu-west-1.amazonaws.com",
+            ),
         ] {
             let login = family.outline(&[&["login"], args].concat());
             assert!(login.contains(&format!("--password-stdin {host}\n")), "{login}");

@@ -52,7 +52,9 @@ fn silent(mut plan: Plan, why: &str, facts: &Facts, is_missed: bool) -> Plan {
         plan.note(format!("the images won't say which commit they were built from, nor where their source is: {why}"));
         if let Some(folder) = dubious(why) {
             let folder = if folder.is_empty() { facts.root.display().to_string() } else { folder.to_owned() };
-            plan.note(format!("to let git read a clone of another user: git config --global --add safe.directory {folder}"));
+            plan.note(format!(
+                "to let git read a clone of another user: git config --global --add safe.directory {folder}"
+            ));
         }
     }
     plan
@@ -162,7 +164,8 @@ mod tests {
             plan.exports.iter().map(|(name, value)| format!("{name}={value}")).collect()
         };
         let plan = build(git.clone(), &[]);
-        let expected = ["OCI_SOURCE=https://github.com/a/b.git", "OCI_REVISION=abc-dirty", "OCI_CREATED=2026-11-25T00:00:00Z"];
+        let expected =
+            ["OCI_SOURCE=https://github.com/a/b.git", "OCI_REVISION=abc-dirty", "OCI_CREATED=2026-11-25T00:00:00Z"];
         assert_eq!((texts(&plan), plan.notes.len()), (expected.map(str::to_owned).to_vec(), 0));
         let given = build(git, &[("OCI_SOURCE", "https://own"), ("OCI_REVISION", "1")]);
         assert_eq!(texts(&given), ["OCI_CREATED=2026-11-25T00:00:00Z"]);
@@ -177,7 +180,10 @@ mod tests {
             plan.notes.into_iter().map(|note| note.text).collect()
         };
         let said = notes(dubious, &[]);
-        assert!(said[0].contains("which commit") && said[0].ends_with(": detected dubious ownership in repository at '/clone'"));
+        assert!(
+            said[0].contains("which commit")
+                && said[0].ends_with(": detected dubious ownership in repository at '/clone'")
+        );
         assert!(said[1].ends_with("git config --global --add safe.directory /clone"), "{said:?}");
         assert_eq!(notes("fatal: not a git repository", &[]).len(), 1);
         assert_eq!(notes(dubious, &[("OCI_REVISION", "1")]), [""; 0]);

@@ -30,7 +30,7 @@ pub struct Failed {
     pub module: String,
     /// With its parameters, as `test_x[1]`.
     pub test: String,
-    /// The first line of why.
+    /// Why, on one line.
     pub why: String,
 }
 
@@ -47,8 +47,7 @@ impl Junit {
                 // A test may have both: its own failure, then its fixture's error.
                 "failure" | "error" => {
                     if let Some((module, test)) = case.take() {
-                        let why = attribute("message").lines().next().unwrap_or_default().trim().to_owned();
-                        junit.failed.push(Failed { module, test, why });
+                        junit.failed.push(Failed { module, test, why: why(&attribute("message")) });
                     }
                 }
                 _ => {}
@@ -64,6 +63,15 @@ fn next_tag<'a>(reader: &mut Reader<&'a [u8]>) -> quick_xml::Result<Event<'a>> {
         if let tag @ (Event::Start(_) | Event::Empty(_) | Event::Eof) = reader.read_event()? {
             return Ok(tag);
         }
+    }
+}
+
+/// The first line of a message, with the next one where it only announces that.
+fn why(message: &str) -> String {
+    let mut lines = message.lines().map(str::trim).filter(|line| !line.is_empty());
+    match (lines.next().unwrap_or_default(), lines.next()) {
+        (first, Some(next)) if first.ends_with(':') => format!("{first} {next}"),
+        (first, _) => first.to_owned(),
     }
 }
 
@@ -124,6 +132,18 @@ mod tests {
         let shown: Vec<String> = failed.iter().map(ToString::to_string).collect();
         assert_eq!(shown, [r#"a.test_b::test_c[<x>]: AssertionError: "a b" &lt; 1"#, "test_e: "]);
         assert_eq!(failed[0].function(), "test_c");
+    }
+
+    #[test]
+    fn why_is_one_line() {
+        for (message, expected) in [
+            ("a\nb", "a"),
+            ("AssertionError: it ended:\n  exec x failed\nmore", "AssertionError: it ended: exec x failed"),
+            ("ends:", "ends:"),
+            ("", ""),
+        ] {
+            assert_eq!(why(message), expected);
+        }
     }
 
     #[test]

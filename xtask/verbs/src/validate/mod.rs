@@ -168,7 +168,8 @@ fn inspect(image: &Image, to: &Path) -> Step {
         None => {
             let why = inputs.output(0).and_then(|output| output.stderr.lines().last()).unwrap_or("no answer");
             let what = format!("asking the engine for the configuration of {reference}: {why}");
-            Report::default().fail(Fault::new(Cause::Unavailable, what).help("`cargo xtask doctor` shows what is wrong"))
+            Report::default()
+                .fail(Fault::new(Cause::Unavailable, what).help("`cargo xtask doctor` shows what is wrong"))
         }
     });
     Step::new(format!("inspect {}", image.name), Action::Compute(write)).image(&image.name)
