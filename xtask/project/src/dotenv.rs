@@ -252,7 +252,7 @@ mod tests {
                     for name in ["A", "B", "C"] {
                         let ours = format!("<{}>", ours.get(name).map_or("unset", String::as_str));
                         let theirs = theirs["services"]["s"]["build"]["args"][name].as_str().unwrap();
-                        assert_eq!(ours, theirs.replace("$$", "$"), "{name} of {text:?}");
+                        assert_eq!(ours, theirs, "{name} of {text:?}");
                     }
                     valid += 1;
                 }

@@ -1,6 +1,6 @@
 //! Order: bases before the images built on them.
 
-use crate::{Image, ImageName, Origin, Project, error::Fault};
+use crate::{Image, ImageName, Project, error::Fault};
 use std::collections::HashMap;
 
 /// How far the search has come with a node that it has met.
@@ -50,16 +50,6 @@ where
         }
     }
     Ok(order)
-}
-
-impl Image {
-    /// The images of the family that this one is built from, at the very tag that is being built.
-    pub fn family_bases(&self) -> impl Iterator<Item = &ImageName> {
-        self.bases.iter().filter_map(|base| match &base.origin {
-            Origin::Family(name) => Some(name),
-            Origin::Pinned(_) | Origin::External => None,
-        })
-    }
 }
 
 impl Project {
@@ -128,6 +118,10 @@ impl Project {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        Origin,
+        testing::{names, project},
+    };
 
     #[test]
     fn what_comes_first_is_first_and_each_node_comes_once() {
@@ -142,5 +136,23 @@ mod tests {
         let before = [vec![1], vec![2], vec![1]];
         assert_eq!(sorted([0], |node| before[node].iter().copied()), Err(vec![1, 2]));
         assert_eq!(sorted([0], |_| std::iter::once(0)), Err(vec![0]));
+    }
+
+    #[test]
+    fn bases_come_first_and_other_tags_are_no_edges() {
+        let p = project(&[("c", &["r.io/b:1", "debian:12"]), ("b", &["r.io/a:1"]), ("a", &[]), ("d", &["r.io/a:2"])]);
+        assert_eq!(names(&p, &["c"]), ["a", "b", "c"]);
+        assert_eq!(names(&p, &["d"]), ["d"]);
+        assert_eq!(p.images[3].bases[0].origin, Origin::Pinned("a".parse().unwrap()));
+        assert_eq!(p.images[0].bases[0].origin, Origin::External);
+        let dependents = p.with_dependents(&["b".parse().unwrap()]).unwrap();
+        assert_eq!(dependents.iter().map(ImageName::as_str).collect::<Vec<_>>(), ["b", "c"]);
+    }
+
+    #[test]
+    fn a_cycle_is_named() {
+        let p = project(&[("a", &["r.io/b:1"]), ("b", &["r.io/c:1"]), ("c", &["r.io/b:1"])]);
+        let error = p.with_bases(&["a".parse().unwrap()]).unwrap_err();
+        assert!(error.what.contains("b → c → b"), "{error}");
     }
 }

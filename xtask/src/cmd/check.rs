@@ -112,10 +112,12 @@ fn folder_faults(context: &Context, project: &Project, image: &Image) -> Vec<Fin
         Err(fault) => return vec![Finding { place: image.dockerfile.display().to_string(), what: fault.what }],
     };
     for source in &parsed.sources {
-        let declared =
-            source.argument().is_some_and(|argument| image.bases.iter().any(|base| base.argument == argument));
+        let declared = image.bases.iter().any(|base| base.is_meant_by(source));
         if !declared {
-            let what = format!("{} is no build argument *_IMAGE of {} in the compose files", source.image, image.name);
+            let what = format!(
+                "{} is neither a build argument *_IMAGE nor an additional context of {} in the compose files",
+                source.image, image.name
+            );
             faults.push(Finding { place: format!("{}:{}", image.dockerfile.display(), source.line), what });
         }
     }
@@ -126,7 +128,7 @@ fn folder_faults(context: &Context, project: &Project, image: &Image) -> Vec<Fin
         faults.push(Finding { place: format!("{}:{line}", image.dockerfile.display()), what });
     }
     for base in &image.bases {
-        if !parsed.sources.iter().any(|source| source.argument() == Some(base.argument.as_str())) {
+        if !parsed.sources.iter().any(|source| base.is_meant_by(source)) {
             let what = format!("{} of the compose files is used in no FROM, COPY --from or RUN --mount", base.argument);
             faults.push(Finding { place: image.dockerfile.display().to_string(), what });
         }

@@ -63,7 +63,16 @@ impl Leaves<'_> {
                 self.found.insert(path.to_owned(), text);
                 Ok(())
             }
-            Node::Tagged => Ok(()),
+            Node::Scalar(text) => {
+                self.found.insert(path.to_owned(), text.clone());
+                Ok(())
+            }
+            Node::Null => {
+                self.found.insert(path.to_owned(), String::new());
+                Ok(())
+            }
+            // Nothing holds one.
+            Node::Reset => Ok(()),
         }
     }
 

@@ -13,23 +13,35 @@ fn a_dockerfile_takes_the_images_that_the_compose_files_name() {
             &[(
                 FILE,
                 "FROM debian",
-                "debian:trixie is no build argument *_IMAGE of fastapi-serve in the compose files",
+                "debian:trixie is neither a build argument *_IMAGE nor an additional context of fastapi-serve in the compose files",
             )],
         ),
         (
             "FROM another argument",
             |repo| append(repo, FILE, "FROM $PORT AS last\n"),
-            &[(FILE, "FROM $PORT", "$PORT is no build argument *_IMAGE of fastapi-serve in the compose files")],
+            &[(
+                FILE,
+                "FROM $PORT",
+                "$PORT is neither a build argument *_IMAGE nor an additional context of fastapi-serve in the compose files",
+            )],
         ),
         (
             "COPY from an image",
             |repo| append(repo, FILE, "COPY --from=r.io/uv:1 /uv /uv\n"),
-            &[(FILE, "COPY", "r.io/uv:1 is no build argument *_IMAGE of fastapi-serve in the compose files")],
+            &[(
+                FILE,
+                "COPY",
+                "r.io/uv:1 is neither a build argument *_IMAGE nor an additional context of fastapi-serve in the compose files",
+            )],
         ),
         (
             "RUN with an image",
             |repo| append(repo, FILE, "RUN --mount=type=bind,from=alpine,target=/x true\n"),
-            &[(FILE, "RUN", "alpine is no build argument *_IMAGE of fastapi-serve in the compose files")],
+            &[(
+                FILE,
+                "RUN",
+                "alpine is neither a build argument *_IMAGE nor an additional context of fastapi-serve in the compose files",
+            )],
         ),
         (
             "a helper's FROM",
@@ -37,7 +49,7 @@ fn a_dockerfile_takes_the_images_that_the_compose_files_name() {
             &[(
                 "images/build-tools/Dockerfile",
                 "FROM alpine",
-                "alpine is no build argument *_IMAGE of build-tools in the compose files",
+                "alpine is neither a build argument *_IMAGE nor an additional context of build-tools in the compose files",
             )],
         ),
         (

@@ -12,7 +12,7 @@ fn an_unknown_image_gets_the_nearest_name() {
     }
     refuses(&repo, &["build", "nothing-*"], 2, &["no image nothing-*"]).help();
     for path in ["../x", "/etc", "images/python-base", ""] {
-        refuses(&repo, &["build", path], 2, &["is no image name"]).help();
+        refuses(&repo, &["build", path], 2, &["is not an image name"]).help();
     }
 }
 
