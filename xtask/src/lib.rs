@@ -42,6 +42,7 @@ pub fn run(cli: Cli, ui: Ui) -> anyhow::Result<()> {
         Command::Couple(flags) => exec::couple(&flags.base, &flags.pyproject),
         Command::Completions { shell } => cmd::completions::run(shell),
         Command::Complete { words } => cmd::completions::answer(&context, &words),
+        Command::Fingerprint(_) => Ok(()), // main plans it
     };
     let told =
         |error: &anyhow::Error| error.downcast_ref::<Fault>().is_some_and(|fault| fault.cause == Cause::Interrupted);

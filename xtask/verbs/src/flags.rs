@@ -50,6 +50,8 @@ pub enum Command {
     Doctor(Doctor),
     /// Show the images: bases, hardware, lock, suite, and what the engine has of them
     List(List),
+    /// Print what images are made of, as one hash each
+    Fingerprint(Fingerprint),
     /// Print what stands on what
     Graph(Graph),
     /// Write a page to look at: the graph, what the engine has, and every package's version in every image
@@ -188,6 +190,15 @@ pub struct Setup {
 }
 
 #[derive(Debug, Args)]
+pub struct Fingerprint {
+    #[command(flatten)]
+    pub images: Images,
+    /// List all that goes in: the definition, the bases, every file
+    #[arg(long)]
+    pub explain: bool,
+}
+
+#[derive(Debug, Args)]
 pub struct Graph {
     /// How; --json is short for json
     #[arg(long, value_enum, default_value_t = GraphFormat::Text)]
@@ -234,7 +245,7 @@ pub struct Globals {
     /// Print the commands that would be run, one a line; run none
     #[arg(long, global = true)]
     pub dry_run: bool,
-    /// Print JSON on standard output (list, graph, doctor, lock, deploy, and every --dry-run)
+    /// Print JSON on standard output (list, graph, doctor, fingerprint, lock, deploy, and every --dry-run)
     #[arg(long, global = true)]
     pub json: bool,
     /// How many images to work on at a time [default: the cores]

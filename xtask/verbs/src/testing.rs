@@ -5,8 +5,9 @@ use crate::{
     flags::{Cli, Command},
 };
 use clap::Parser as _;
+use identity::{Sources, context::Entry};
 use plan::{Facts, Plan, facts};
-use project::{Environment, error::Fault, files::Files, vars::Vars};
+use project::{Environment, ImageName, Project, error::Fault, files::Files, vars::Vars};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
@@ -86,6 +87,21 @@ pub fn lock(packages: &[(&str, &str)]) -> String {
     packages + "[metadata]\nlock-version = \"2.1\"\npython-versions = \"*\"\ncontent-hash = \"old\"\n"
 }
 
+/// What images are made of: all files of their folders.
+pub fn contexts(project: &Project, files: &Files) -> BTreeMap<ImageName, Result<Sources, Fault>> {
+    let sources = |image: &project::Image| {
+        let text = |path: &Path| files.text(path).ok().flatten();
+        let content = |path: &Path| text(path).map(|text| identity::hash(text.as_bytes()));
+        let dockerfile = content(&image.dockerfile).ok_or_else(|| Fault::project("no Dockerfile"))?;
+        let files = files.below(&image.folder).filter_map(|(path, _)| {
+            let entry = Entry::File { executable: false, content: content(path)? };
+            Some((path.strip_prefix(&image.folder).ok()?.to_owned(), entry))
+        });
+        Ok(Sources { dockerfile, context: files.collect(), additional: BTreeMap::new() })
+    };
+    project.images.iter().map(|image| (image.name.clone(), sources(image))).collect()
+}
+
 fn compose(stage: &str) -> String {
     let mut text =
         "name: core-images\nservices:\n  debian:\n    profiles: [external]\n    image: debian:trixie-slim\n\n  \
@@ -149,7 +165,8 @@ impl Family {
         let vars = Vars { flags, process: self.process.clone(), dotenv: BTreeMap::new() };
         let project = self.facts.project(environment, vars)?;
         verb(&cli.command).needs(&project, &cli.globals)?;
-        verb(&cli.command).plan(&project, &self.facts, &cli.globals)
+        let facts = Facts { contexts: contexts(&project, &self.facts.files), ..self.facts.clone() };
+        verb(&cli.command).plan(&project, &facts, &cli.globals)
     }
 
     #[track_caller]

@@ -9,6 +9,7 @@ mod copy;
 mod dask_base;
 mod docker;
 mod family;
+mod fingerprints;
 mod images;
 mod interrupts;
 mod kubeflow_jupyter;

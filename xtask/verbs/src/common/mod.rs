@@ -2,6 +2,7 @@
 
 pub mod dependabot;
 pub mod graph;
+pub mod identity;
 pub mod local;
 pub mod provenance;
 pub mod readme;
