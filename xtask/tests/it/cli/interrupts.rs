@@ -96,8 +96,8 @@ fn an_interrupted_lock_leaves_everything_as_it_was() {
 fn an_interrupt_ends_the_wait_before_a_retry() {
     let repo = ready_to_deploy();
     repo.on("docker compose * push *", Reply::fails(1, "received unexpected HTTP status: 503 Service Unavailable"));
-    let running = repo.xtask(&["deploy", "python-base"]).start();
-    running.wait_until_it_says("again in 1 s");
+    let running = repo.xtask(&["deploy", "python-base"]).env("XTASK_BACKOFF_MS", "60000").start();
+    running.wait_until_it_says("again in 60 s");
     running.interrupt();
     let ran = running.finish().fails(130, &["interrupted"]);
     assert_eq!(ran.echoed(), [push("python-base")], "no push was begun after it");

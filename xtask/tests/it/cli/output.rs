@@ -103,3 +103,27 @@ fn a_closed_standard_output_is_no_error() {
         assert_eq!(ran.stderr, "code 0\n", "{args}");
     }
 }
+
+/// A full disk under a redirection.
+#[test]
+fn a_standard_output_that_cannot_be_written_is_an_error() {
+    let repo = Repo::new();
+    for args in ["list", "graph", "build --all --dry-run", "doctor", "completions bash"] {
+        let ran = repo.shell(&format!("cargo xtask {args} >/dev/full")).run();
+        let ran = ran.fails(74, &["writing to standard output: No space left on device"]);
+        assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
+    }
+}
+
+/// A token needs no colon, and a tool may print it decoded.
+#[test]
+fn no_credential_of_an_index_is_shown() {
+    let repo = Repo::new();
+    repo.write(".env", "EXTRA_INDEX=https://other%21secret@extra.example/\n");
+    let says = "echo \"no answer from $PIP_INDEX_URL\"; echo 'nor with other!secret or t0ken-of-mine' >&2; exit 1";
+    repo.on("poetry lock *", Reply::does(says));
+    let url = "https://t0ken-of-mine@index.example/simple";
+    let ran = repo.xtask(&["lock", "python-base"]).env("PIP_INDEX_URL", url).run();
+    assert!(ran.stderr.contains("no answer from https://***@index.example/simple\n"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("secret") && !ran.stderr.contains("t0ken"), "{}", ran.stderr);
+}

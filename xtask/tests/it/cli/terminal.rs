@@ -74,3 +74,57 @@ fn ctrl_c_reaches_a_build_once_and_ends_the_run() {
     assert_eq!((repo.signals(), repo.wound_down()), (vec![build.clone()], vec![build.clone()]));
     assert_eq!(repo.calls().last().unwrap(), &build);
 }
+
+/// The tool draws on a terminal, and we read its last words all the same.
+#[test]
+fn a_build_fails_alike_on_a_terminal_and_in_a_pipe() {
+    let gone = "Cannot connect to the Docker daemon at unix:///x. Is the docker daemon running?";
+    let run = "------\n > [2/2] RUN x:\n0.2 W: Temporary failure resolving 'a'\n0.3 E: no package\n------\nfailed to solve: no";
+    for (code, words, expected) in [(1, gone, 69), (17, run, 17), (17, "401 Unauthorized", 17)] {
+        let repo = Repo::new();
+        repo.on("docker compose * build python-base", Reply::fails(code, words));
+        let line = "NO_COLOR=1 cargo xtask build python-base --jobs 1";
+        let end = |text: &str| text[text.find("error: ").unwrap()..].to_owned();
+        let (on, off) = (repo.terminal(line).run(), repo.run(&["build", "python-base", "--jobs", "1"]));
+        assert_eq!((on.code, off.code), (expected, expected), "{}", on.stdout);
+        assert_eq!(end(&on.stdout), end(&off.stderr));
+    }
+}
+
+/// A question has no line's end, and whoever asks it must be in the foreground to read the answer.
+#[test]
+fn login_lets_aws_ask_for_an_mfa_code() {
+    let repo = Repo::new();
+    let asks = "printf 'Enter MFA code: ' >&2; read -r code </dev/tty || exit 255; echo \"password-for-$code\"; exit 0";
+    repo.on("aws *", Reply::does(asks));
+    let mut running = repo.terminal("exec cargo xtask login").start();
+    running.wait_until_it_shows("Enter MFA code: ");
+    running.types("123456\r");
+    running.finish().succeeds();
+    let docker = repo.all_calls().pop().unwrap();
+    assert_eq!((docker.program.as_str(), docker.stdin.as_str()), ("docker", "password-for-123456\n"));
+}
+
+#[test]
+fn a_login_that_nobody_can_answer_fails_at_once_and_says_so() {
+    let repo = Repo::new();
+    let asks = "printf 'Enter MFA code: ' >&2; read -r code </dev/tty || exit 255; exit 0";
+    repo.on("aws *", Reply::does(asks));
+    // In the background of a terminal, and without one.
+    for line in ["set -m; cargo xtask login & wait $!", "setsid --wait cargo xtask login </dev/null"] {
+        let seen = repo.terminal(line).run();
+        assert_eq!(seen.code, 77, "{}", seen.stdout);
+        assert!(seen.stdout.contains("there is no terminal to ask on"), "{}", seen.stdout);
+    }
+}
+
+/// What a tool prints must not set a title or the clipboard; its colours may stay.
+#[test]
+fn a_tool_cannot_steer_the_terminal() {
+    let repo = Repo::new();
+    repo.on("docker compose * build *", Reply::prints("\x1b[31mred\x1b]0;owned\x07\x1b]52;c;AA==\x07 text"));
+    for jobs in ["1", "2"] {
+        let seen = repo.terminal(&format!("cargo xtask build python-base --jobs {jobs}")).run().succeeds().stdout;
+        assert!(seen.contains("\x1b[31mred text") && !seen.contains("\x1b]"), "{seen:?}");
+    }
+}

@@ -35,6 +35,8 @@ impl Repo {
         command.env("PATH", &self.bin).env("HOME", &self.fakes).env("TERM", "xterm");
         // What stands in for the machine's bundle, so that no machine's own shows in what is echoed.
         command.env("SSL_CERT_FILE", "/dev/null");
+        // Nobody waits between the tries.
+        command.env("XTASK_BACKOFF_MS", "0");
         Xtask { repo: self, command }
     }
 
@@ -128,8 +130,17 @@ impl Running {
     }
 
     pub fn wait_until_it_says(&self, words: &str) {
+        self.wait_for(words, &self.outputs[1]);
+    }
+
+    /// As `wait_until_it_says`, at a terminal.
+    pub fn wait_until_it_shows(&self, words: &str) {
+        self.wait_for(words, &self.outputs[0]);
+    }
+
+    fn wait_for(&self, words: &str, output: &Path) {
         let end = Instant::now() + BOUND;
-        while !fs::read_to_string(&self.outputs[1]).unwrap().contains(words) {
+        while !fs::read_to_string(output).unwrap().contains(words) {
             assert!(Instant::now() < end, "{} never said {words}", self.args);
             thread::sleep(Duration::from_millis(10));
         }
