@@ -9,6 +9,7 @@ use exec::{
     output::{Ui, report_panics, secrets_of},
 };
 use facts::Place;
+use plan::tools::aws;
 use project::{
     Environment, Project,
     error::{Cause, Fault},
@@ -66,7 +67,11 @@ fn run(cli: &Cli, name: &str, ui: &Ui) -> Result<(), Fault> {
     let place = Place::find()?;
     // `check` reads the files as they are by themselves, whatever variables this shell has.
     let vars = if matches!(cli.command, Command::Check(_)) { Vars::default() } else { place.vars(globals)? };
-    let project = Project::load(&place.root, environment(&vars, globals)?, vars)?;
+    let environment = environment(&vars, globals)?;
+    let mut project = Project::load(&place.root, environment, vars)?;
+    if let Some(vars) = aws::vars_of_region(&project) {
+        project = Project::load(&place.root, environment, vars)?;
+    }
     let needs = verb.needs(&project, globals)?;
     let exec = executor(&place, globals, ui);
     let (facts, _claims) = facts::read(&place, &project, &needs, name, &exec, globals.dry_run)?;

@@ -75,7 +75,7 @@ fn build_labels_an_image_with_its_origin() {
         ("OCI_CREATED", "2026-11-22T20:00:00+00:00"),
         ("OCI_BASE_NAME", "debian:trixie-slim"),
         ("OCI_BASE_DIGEST", "sha256:1"),
-        // There is no sh on this PATH, and there may be no git: the label is then empty.
+        // This git knows no remote.
         ("OCI_SOURCE", ""),
     ] {
         assert_eq!(built(&repo).var(name), Some(value), "{name}");

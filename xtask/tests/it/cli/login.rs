@@ -25,12 +25,24 @@ fn login_asks_in_the_region_of_the_registry() {
     for (args, region, registry) in [
         (&["--aws-region", "eu-west-1"][..], "eu-west-1", "690763002009.dkr.ecr.eu-west-1.amazonaws.com"),
         (&["--aws-account-id", "111122223333"], "us-east-1", "111122223333.dkr.ecr.us-east-1.amazonaws.com"),
+        // Its own domain, which the compose file doesn't name.
+        (&["--aws-region", "cn-north-1"], "cn-north-1", "690763002009.dkr.ecr.cn-north-1.amazonaws.com.cn"),
     ] {
         let repo = Repo::new();
         repo.run(&[&["login"], args].concat()).succeeds();
         let calls = repo.calls();
         assert_eq!(calls[0], format!("aws ecr get-login-password --region {region}"));
         assert!(calls[1].ends_with(&format!(" {registry}")), "{calls:?}");
+    }
+}
+
+#[test]
+fn only_ecr_gets_a_password_of_aws() {
+    for registry in ["ghcr.io/acme", "localhost:5000"] {
+        let repo = Repo::new();
+        let ran = repo.run(&["login", "--registry", registry]).fails(2, &["is not ECR"]);
+        assert!(ran.help().contains("`docker login "), "{}", ran.stderr);
+        assert_eq!(repo.calls(), [""; 0]);
     }
 }
 

@@ -13,7 +13,10 @@ fn validate_runs_the_suite_and_records_that_it_passed() {
     let ran = running.finish().succeeds();
     let suite = dev(&format!("run --rm --no-TTY --no-deps --name {container} fastapi-serve-tests"));
     let (id, all) = (id_of("fastapi-serve"), what_of(&["python-base", "fastapi-serve"]));
-    assert_eq!(repo.calls(), [all, suite, id]);
+    let configuration = what_of(&["fastapi-serve"]);
+    assert_eq!(repo.calls(), [all, configuration, suite, id]);
+    let given = repo.all_calls().into_iter().find(|call| call.line().contains(" run ")).unwrap();
+    assert!(given.var("IMAGE_INSPECT").is_some_and(|json| json.contains("sha256:2")), "{given:?}");
     assert!(ran.stderr.contains("fastapi-serve: 4 passed, 0 failed, 1 skipped"), "{}", ran.stderr);
     assert!(ran.stderr.contains("target/validate/fastapi-serve/junit.xml"), "{}", ran.stderr);
     let record = repo.read("target/validate/passed/sha256-2.json");

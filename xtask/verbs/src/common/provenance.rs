@@ -18,10 +18,10 @@ pub fn plan(project: &Project, facts: &Facts) -> Plan {
             if source.is_none() && !is_given("OCI_SOURCE") {
                 plan.note("no remote of this clone is a web address: the images won't say where their source is");
             }
-            vec![("OCI_SOURCE", source), (REVISION, Some(revision.clone())), ("OCI_CREATED", Some(time.clone()))]
-                .into_iter()
-                .filter_map(|(name, value)| Some((name, EnvValue::Text(value?))))
-                .collect()
+            let source = source.unwrap_or_default();
+            [("OCI_SOURCE", source), (REVISION, revision.clone()), ("OCI_CREATED", time.clone())]
+                .map(|(name, value)| (name, EnvValue::Text(value)))
+                .into()
         }
     };
     let exports = exports.into_iter().filter(|(name, _)| !is_given(name));
