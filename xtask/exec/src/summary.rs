@@ -11,10 +11,20 @@ pub fn print(ui: &Ui, plan: &Plan, ended: &[Ended]) {
     }
 }
 
-/// What reports or judges other steps has said so itself, and a computation is worth a line only where it failed.
+/// What reports or judges other steps has said so itself. What moves files takes no time, and is worth a line only where
+/// it failed; a computation also where it was not run.
 fn is_told(step: &Step, outcome: &Outcome) -> bool {
     let went_well = matches!(outcome, Outcome::Done | Outcome::Present);
-    step.runs != Runs::AfterEnd && !(went_well && matches!(step.action, Action::Compute(_)))
+    let is_worth_it = match &step.action {
+        Action::Run(_) | Action::Unless(..) | Action::Either(..) | Action::OnlyIf(..) | Action::Pipe(..) => true,
+        Action::Compute(_) => !went_well,
+        Action::Stage { .. }
+        | Action::Replace(_)
+        | Action::Write { .. }
+        | Action::Remove(_)
+        | Action::OpenFolder(_) => matches!(outcome, Outcome::Failed(_)),
+    };
+    step.runs != Runs::AfterEnd && is_worth_it
 }
 
 fn line(step: &Step, Ended { outcome, time }: &Ended) -> Note {

@@ -57,4 +57,17 @@ fn bash_completes_images_behind_cargo_xtask_and_leaves_cargo_its_own() {
     assert_eq!(typed("cargo xtask build py", "py"), "python-base\n");
     assert_eq!(typed("cargo xtask vali", "vali"), "validate\n");
     assert_eq!(typed("cargo bu", "bu"), "cargos-own\n");
+    // bash makes three words of a flag with its value.
+    for words in ["--environment d", "--environment = d", "--environment =d"] {
+        assert_eq!(typed(&format!("cargo xtask build {words}"), "d"), "dev\n", "{words}");
+    }
+}
+
+#[test]
+fn verbs_and_flags_complete_outside_a_clone() {
+    let repo = Repo::new();
+    for (words, expected) in [(&["va"][..], "validate\t"), (&["ci", "--no"], "--no-setup\t"), (&["build", ""], "")] {
+        let ran = repo.xtask(&[&["complete", "--"], words].concat()).within("/").run().succeeds();
+        assert!(ran.stdout.starts_with(expected) && ran.stderr.is_empty(), "{words:?}: {ran:?}");
+    }
 }

@@ -93,6 +93,20 @@ fn an_interrupted_lock_leaves_everything_as_it_was() {
 }
 
 #[test]
+fn an_interrupted_lock_of_a_family_leaves_nothing_of_those_that_were_resolved() {
+    let repo = Repo::new();
+    repo.on("poetry lock * images/.lock-fastapi-serve", Reply::blocks());
+    let before = repo.snapshot("images");
+    let running = repo.xtask(&["lock", "python-base", "fastapi-serve"]).start();
+    repo.wait_until_blocked();
+    assert!(repo.has("images/.lock-python-base/poetry.lock"), "resolved, and needed by what is still running");
+    running.interrupt();
+    running.finish().fails(130, &["interrupted"]);
+    assert_eq!(repo.snapshot("images"), before);
+    assert!(!repo.has("images/.lock-python-base") && !repo.has("images/.lock-fastapi-serve"));
+}
+
+#[test]
 fn an_interrupt_ends_the_wait_before_a_retry() {
     let repo = ready_to_deploy();
     repo.on("docker compose * push *", Reply::fails(1, "received unexpected HTTP status: 503 Service Unavailable"));

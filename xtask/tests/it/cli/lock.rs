@@ -196,3 +196,51 @@ fn an_edit_of_pyproject_while_poetry_runs_is_kept() {
     let text = repo.read("images/fastapi-serve/pyproject.toml");
     assert!(text.contains("# mine") && text.contains("requests = \"1\""), "{text}");
 }
+
+#[test]
+fn a_lock_with_merge_markers_is_made_from_scratch() {
+    let repo = Repo::new();
+    repo.write("images/python-base/poetry.lock", &format!("{OLD_LOCK}<<<<<<< HEAD\n=======\n>>>>>>> x\n"));
+    let script = "[ ! -e images/.lock-python-base/poetry.lock ] && /bin/cp target/new.lock images/.lock-python-base/poetry.lock; exit $?";
+    repo.on("poetry lock *", Reply::does(script));
+    let ran = repo.run(&["lock", "python-base"]).succeeds();
+    assert!(ran.stderr.contains("an unresolved merge conflict; it is made again from scratch"), "{}", ran.stderr);
+    assert_eq!(repo.read("images/python-base/poetry.lock"), new_lock());
+}
+
+#[test]
+fn poetry_finds_the_files_that_are_depended_on() {
+    let repo = Repo::new();
+    let dependency = "[tool.poetry.dependencies]\na = {path = \"vendor/a.whl\"}\nb = {path = \"../shared/b.whl\"}\n";
+    let pyproject = repo.read("images/python-base/pyproject.toml");
+    repo.write("images/python-base/pyproject.toml", &format!("{pyproject}{dependency}"));
+    for file in ["images/python-base/vendor/a.whl", "images/python-base/poetry.toml", "images/shared/b.whl"] {
+        repo.write(file, "");
+    }
+    let script = "cd \"${call##* }\" && [ -e vendor/a.whl ] && [ -e ../shared/b.whl ] && [ -e poetry.toml ]; exit $?";
+    repo.on("poetry lock *", Reply::does(script));
+    repo.run(&["lock", "python-base"]).succeeds();
+}
+
+#[test]
+fn a_new_lock_is_as_readable_as_the_old_one() {
+    let repo = Repo::new();
+    let script = "umask 077; new=images/.lock-python-base/poetry.lock; /bin/rm $new; /bin/cat target/new.lock >$new; exit 0";
+    repo.on("poetry lock *", Reply::does(script));
+    repo.run(&["lock", "python-base"]).succeeds();
+    let lock = repo.root.join("images/python-base/poetry.lock");
+    assert_eq!(fs::read_to_string(&lock).unwrap(), new_lock());
+    assert_eq!(fs::metadata(lock).unwrap().permissions().mode() & 0o044, 0o044);
+}
+
+#[test]
+fn a_dry_run_of_couple_writes_nothing() {
+    let repo = Repo::new();
+    let (base, child) = ("images/python-base/poetry.lock", "images/fastapi-serve/pyproject.toml");
+    let before = repo.read(child);
+    let ran = repo.run(&["couple", base, child, "--dry-run"]).succeeds();
+    assert_eq!(ran.stdout, format!("cargo xtask couple {base} {child}\n"));
+    assert_eq!(repo.read(child), before);
+    repo.run(&["couple", base, child]).succeeds();
+    assert!(repo.read(child).contains("requests = \"1\""), "{}", repo.read(child));
+}

@@ -216,3 +216,39 @@ fn nothing_is_locked_under_a_base_that_fails() {
     repo.run(&["lock", "--with-dependents", "python-base"]).fails(1, &["fastapi-serve"]);
     assert_eq!(repo.snapshot("images"), before);
 }
+
+#[test]
+fn what_failed_and_what_was_not_run_are_named() {
+    let repo = poetry_makes(&[NEW_BASE]);
+    repo.on("poetry * images/.lock-python-base", Reply::fails(1, "version solving failed"));
+    let ran = repo.run(&["lock", "--with-dependents", "python-base"]).fails(1, &["lock python-base"]);
+    let note = "no lock was changed, of any image; failed: python-base; not run: fastapi-serve and kubeflow-a\n";
+    assert!(ran.stderr.contains(note), "{}", ran.stderr);
+}
+
+#[test]
+fn a_run_that_was_killed_between_two_files_is_finished_by_the_next() {
+    // Killed after the first rename: the base's lock is new, everything else waits beside its image.
+    let killed = || {
+        let repo = poetry_makes(&[]);
+        repo.write("images/python-base/poetry.lock", &NEW_BASE.lock());
+        repo.write("images/.lock-python-base/pyproject.toml", &BASE.pyproject());
+        repo.write("images/.lock-fastapi-serve/pyproject.toml", &NEW_SERVE.pyproject());
+        repo.write("images/.lock-fastapi-serve/poetry.lock", &NEW_SERVE.lock());
+        let replaced = ["python-base/poetry.lock", "fastapi-serve/poetry.lock", "fastapi-serve/pyproject.toml"];
+        repo.write("target/lock/python-base", &replaced.map(|file| format!("images/{file}")).join(":"));
+        repo
+    };
+    for image in ["python-base", "fastapi-serve"] {
+        let repo = killed();
+        let ran = repo.run(&["lock", image]).succeeds();
+        assert!(ran.stderr.contains("a lock that was cut off is finished first"), "{}", ran.stderr);
+        assert_eq!(repo.read("images/fastapi-serve/poetry.lock"), NEW_SERVE.lock());
+        assert_eq!(repo.read("images/fastapi-serve/pyproject.toml"), NEW_SERVE.pyproject());
+        assert!(!repo.has("target/lock/python-base"));
+    }
+    // Another image's run leaves it alone.
+    let repo = killed();
+    repo.run(&["lock", "kubeflow-a"]).succeeds();
+    assert!(repo.has("target/lock/python-base"));
+}

@@ -20,7 +20,7 @@ pub fn journal(first: &ImageName) -> PathBuf {
     Path::new("target/lock").join(first.as_str())
 }
 
-/// After the step `resolved`: the steps that replace the files. The answer is the last of the renames.
+/// After the step `resolved`: the steps that replace the files. The answer is the last step.
 pub fn steps(facts: &Facts, images: &[Locked], resolved: usize, plan: &mut Plan) -> usize {
     let couplings: Vec<Coupling> = images.iter().filter_map(|locked| coupling(facts, images, locked)).collect();
     let files = |locked: &Locked| {
@@ -56,7 +56,7 @@ pub fn steps(facts: &Facts, images: &[Locked], resolved: usize, plan: &mut Plan)
     }
     for (locked, clean) in images.iter().zip(&clean) {
         let name = &locked.image.name;
-        plan.push(Step::new(format!("clean up after {name}"), clean.clone()).image(name).after([last]));
+        last = plan.push(Step::new(format!("clean up after {name}"), clean.clone()).image(name).after([last]));
     }
     last
 }
