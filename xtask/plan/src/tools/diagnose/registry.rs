@@ -85,7 +85,10 @@ pub fn why(run: &Invocation, tail: &str) -> Option<Why> {
     if let Some(line) = said(&LOGIN) {
         let help = match subcommand(run) {
             "login" => "check that REGISTRY, AWS_ACCOUNT_ID and AWS_REGION are those of the AWS credentials in use",
-            _ => "log in again: `cargo xtask login`",
+            _ => match pushed_to(tail) {
+                Some(host) if Ecr::of(host).is_none() => &format!("log in: `docker login {host}`"),
+                _ => "log in again: `cargo xtask login`",
+            },
         };
         return Some(Why::new(Cause::Refused, line, help));
     }
@@ -116,11 +119,16 @@ pub fn of_pull(line: &str) -> Option<Why> {
 fn no_repository(line: &str, tail: &str) -> Why {
     let name = line.split_once("repository with name '").and_then(|(_, rest)| rest.split_once('\''));
     let name = name.map_or("<name>", |(name, _)| name);
-    let pushed_to = tail.rsplit_once("refers to repository [").and_then(|(_, rest)| rest.split_once('/'));
-    let region = match pushed_to.and_then(|(host, _)| Ecr::of(host)) {
+    let region = match pushed_to(tail).and_then(Ecr::of) {
         Some(Ecr::Private { region, .. }) => format!(" --region {region}"),
         Some(Ecr::Public) | None => String::new(),
     };
     let help = format!("create it: `aws ecr create-repository --repository-name {name}{region}`");
     Why::new(Cause::Unavailable, line, help)
+}
+
+/// The registry that docker says it pushes to.
+fn pushed_to(tail: &str) -> Option<&str> {
+    let (_, rest) = tail.rsplit_once("refers to repository [")?;
+    rest.split_once('/').map(|(host, _)| host)
 }

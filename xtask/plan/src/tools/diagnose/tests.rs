@@ -217,6 +217,19 @@ fn ecrs_words() {
 }
 
 #[test]
+fn only_ecr_is_logged_in_to_by_us() {
+    for (host, expected) in [
+        ("1.dkr.ecr.eu-west-1.amazonaws.com", "log in again: `cargo xtask login`"),
+        ("ghcr.io", "log in: `docker login ghcr.io`"),
+        ("localhost:5000", "log in: `docker login localhost:5000`"),
+    ] {
+        let tail = format!("The push refers to repository [{host}/acme/a]\nunauthorized: authentication required");
+        let fault = diagnosis(&REGISTRY, PUSH, 1, &tail).fault;
+        assert_eq!((fault.cause.exit_code(), fault.help.as_deref()), (77, Some(expected)));
+    }
+}
+
+#[test]
 fn a_helper_that_logs_in_by_itself_is_no_failure() {
     let run = Invocation::new("docker", ["login", "host"]);
     let says = |role, run, tail| verdict(&Ended { role, run, code: 1, tail, profile: None });
