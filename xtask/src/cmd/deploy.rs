@@ -245,6 +245,7 @@ mod tests {
             images: flags::Images { images: Vec::new(), all: true },
             force_development,
             force_outdated: false,
+            force_no_revision: false,
             force_unvalidated,
         };
         let (ecr, local) = (image("1.dkr.ecr.us-east-1.amazonaws.com"), image("localhost:5000"));

@@ -151,6 +151,9 @@ pub struct Deploy {
     /// Push even what was built at the development stage, or on it
     #[arg(long)]
     pub force_development: bool,
+    /// Push even what doesn't say which commit it was built from
+    #[arg(long)]
+    pub force_no_revision: bool,
     /// Push even what was built on another build of its base than the engine has
     #[arg(long)]
     pub force_outdated: bool,

@@ -15,6 +15,8 @@ pub const INDEX_LABEL: &str = "core-images.index.";
 const BASE_DIGEST_LABEL: &str = "org.opencontainers.image.base.digest";
 /// What it was called then.
 const BASE_NAME_LABEL: &str = "org.opencontainers.image.base.name";
+/// The commit that an image was built from (OCI's image specification, annotations); empty where git said nothing.
+pub const REVISION_LABEL: &str = "org.opencontainers.image.revision";
 /// Takes an index's place where it can't be reached.
 pub const STAND_IN: &str = "stand-in";
 

@@ -13,7 +13,7 @@ use plan::{
     facts::Published,
     tools::{
         aws::Ecr,
-        docker::{self, Inspected, STAGE_LABEL},
+        docker::{self, Inspected, REVISION_LABEL, STAGE_LABEL},
     },
 };
 use project::{
@@ -86,9 +86,20 @@ fn of_image(
         let why = format!("{name}: built at the {stage} stage, or on a base that was");
         return Some((why, as_ci(&format!("cargo xtask build {name} (or --force-development)"))));
     }
+    // A registry on this machine publishes nothing.
+    if has_no_revision(found) && !image.reference.is_loopback() && !flags.force_no_revision {
+        let why = format!("{name}: its label {REVISION_LABEL} is empty, so nobody can tell what it was built from");
+        let build = as_ci(&format!("cargo xtask build {name} (or --force-no-revision)"));
+        return Some((why, format!("`git status` tells why git says nothing; then {build}")));
+    }
     let outdated = outdated(&facts.engine, project, image).filter(|_| !flags.force_outdated)?;
     let why = format!("{name}: outdated, since {} was built again", outdated.base);
     Some((why, as_ci(&format!("{} (or --force-outdated)", rebuild([&outdated])))))
+}
+
+/// Git said nothing when it was built. (What has no such label wasn't built by these compose files.)
+pub fn has_no_revision(found: &Inspected) -> bool {
+    found.labels.get(REVISION_LABEL).is_some_and(String::is_empty)
 }
 
 /// ECR makes no repository by itself.

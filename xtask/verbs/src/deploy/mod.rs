@@ -114,7 +114,7 @@ mod tests {
     };
     use plan::{
         facts::{Engine, Published},
-        tools::docker::{Inspected, STAGE_LABEL, STAND_IN_LABEL},
+        tools::docker::{Inspected, REVISION_LABEL, STAGE_LABEL, STAND_IN_LABEL},
     };
 
     const ECR: &str = "111122223333.dkr.ecr.eu-west-1.amazonaws.com";
@@ -198,6 +198,7 @@ mod tests {
         let development = (STAGE_LABEL, "development");
         let stand_in = (STAND_IN_LABEL, "debian");
         let force = ["--force-development", "--force-unvalidated", "--force-outdated"];
+        let revision = |revision| (REVISION_LABEL, revision);
         for (registry, labels, flags, why) in [
             (ECR, &[][..], &[][..], None),
             (ECR, &[stand_in], &force[..], Some("python-base: built on a stand-in (debian)")),
@@ -206,6 +207,10 @@ mod tests {
             (ECR, &[("core-images.index.neuron", "https://vendor.example")], &[], None),
             (ECR, &[development], &force[1..], Some("python-base: built at the development stage")),
             (ECR, &[development], &force[..1], None),
+            (ECR, &[revision("")], &force, Some("python-base: its label org.opencontainers.image.revision is empty")),
+            (ECR, &[revision("")], &["--force-no-revision"], None),
+            (ECR, &[revision("0123-dirty")], &[], None),
+            ("localhost:5000", &[revision("")], &[], None),
         ] {
             let args = [&["deploy", "python-base", "--registry", registry], flags].concat();
             let plan = family(registry, &[("python-base", labels)]).plan(&args);
