@@ -77,7 +77,7 @@ impl Verb for flags::Check {
                 what: "its generated parts are stale: cargo xtask check --write".to_owned(),
             })),
         }
-        Ok(plan(facts, findings, writes, globals.dry_run))
+        Ok(plan(facts, &findings, writes, globals.dry_run))
     }
 }
 
@@ -116,8 +116,8 @@ fn findings(facts: &Facts) -> Result<(Vec<Finding>, Vec<Written>), Fault> {
     Ok((findings, stale))
 }
 
-/// The files are written, the findings are said, and fail the run.
-fn plan(facts: &Facts, findings: Vec<Finding>, writes: Vec<Written>, dry_run: bool) -> Plan {
+/// Writes the files, then says the findings, which fail the run.
+fn plan(facts: &Facts, findings: &[Finding], writes: Vec<Written>, dry_run: bool) -> Plan {
     let mut plan = Plan::default();
     for Written { path, text, note } in writes {
         if !dry_run {
@@ -126,18 +126,23 @@ fn plan(facts: &Facts, findings: Vec<Finding>, writes: Vec<Written>, dry_run: bo
         let title = format!("write {}", path.display());
         plan.push(Step::new(title, Action::Write { to: facts.shown(path), text }));
     }
-    let count = findings.len();
-    for Finding { place, what } in findings {
-        plan.note(printable(&format!("{place}: error: {what}")));
-    }
-    if count > 0 {
-        let what = format!("check: {count} fault{} found, listed above", if count == 1 { "" } else { "s" });
-        let shown = format!("# fails: {what}");
-        let fail = Compute::new(shown, [], move |_| Report::default().fail(Fault::project(what.clone())));
+    if !findings.is_empty() {
         let written = 0..plan.steps.len();
-        plan.push(Step::new("check", Action::Compute(fail)).after_end(written));
+        plan.push(Step::new("check", Action::Compute(failing(findings))).after_end(written));
     }
     plan
+}
+
+fn failing(findings: &[Finding]) -> Compute {
+    let said = |finding: &Finding| printable(&format!("{}: error: {}", finding.place, finding.what));
+    let said: Vec<String> = findings.iter().map(said).collect();
+    let count = said.len();
+    let what = format!("check: {count} fault{} found, listed above", if count == 1 { "" } else { "s" });
+    let shown = said.iter().chain([&what]).map(|line| format!("# {line}")).collect::<Vec<_>>().join("\n");
+    Compute::new(shown, [], move |_| {
+        let report = Report { notes: said.iter().map(|line| line.as_str().into()).collect(), ..Report::default() };
+        report.fail(Fault::project(what.clone()))
+    })
 }
 
 /// A text of the repository's must not steer a terminal.
@@ -208,7 +213,9 @@ mod tests {
         expect_plan!("check", rules.outline(&["check"]));
         expect_plan!("check_write", rules.outline(&["check", "--write"]));
         let dry = rules.plan(&["check", "--write", "--dry-run"]);
-        assert_eq!(dry.notes.len(), 2, "what a dry run doesn't write isn't said to be written: {:?}", dry.notes);
+        assert_eq!(dry.notes, [], "what a dry run doesn't write isn't said to be written");
+        let fault = "# images/python-base/tests: error: is missing\n# check: 2 faults found, listed above\n";
+        assert!(dry.to_string().ends_with(fault), "{dry}");
     }
 
     #[test]
