@@ -1,6 +1,11 @@
 //! What is known of an image, and of what it is built from.
 
-use crate::{ImageName, ImageRef, compose::About, dockerfile::Source};
+use crate::{
+    ImageName, ImageRef,
+    compose::About,
+    dockerfile::{Dockerfile, Source},
+    error::Fault,
+};
 use std::{collections::BTreeMap, path::PathBuf};
 
 /// One image of the family, or a helper that the family is built with.
@@ -61,6 +66,22 @@ impl Image {
             Origin::Family(name) => Some(name),
             Origin::Pinned(_) | Origin::External => None,
         })
+    }
+
+    /// Does its Dockerfile have the stage that is to be built?
+    ///
+    /// # Errors
+    /// It doesn't.
+    pub fn check_stage(&self, dockerfile: &Dockerfile) -> Result<(), Fault> {
+        match &self.stage {
+            Some(stage) if !dockerfile.stages.contains(stage) => Err(Fault::usage(format!(
+                "{} has no stage '{stage}'; its stages are: {}",
+                self.dockerfile.display(),
+                dockerfile.stages.join(", ")
+            ))
+            .help("set TARGET_BUILD_STAGE (or --target-build-stage) to one of them")),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -150,26 +150,18 @@ impl Project {
     /// # Errors
     /// The first that doesn't, or that can't be read.
     pub fn check_stages(&self, images: &[&Image], files: &Files) -> Result<(), Fault> {
-        parallel::map(images, |image| self.dockerfile(image, files).map(drop)).into_iter().collect()
+        let check = |image: &&Image| image.check_stage(&self.dockerfile(image, files)?);
+        parallel::map(images, check).into_iter().collect()
     }
 
-    /// The image's Dockerfile, which has the stage that is to be built.
+    /// The image's Dockerfile.
     ///
     /// # Errors
-    /// It can't be read, or lacks the stage.
+    /// It can't be read.
     pub fn dockerfile(&self, image: &Image, files: &Files) -> Result<Dockerfile, Fault> {
-        let parsed = match files.entry(&image.dockerfile)? {
-            Entry::File(file) => Dockerfile::parse(&file.text),
-            other => return Err(self.no_dockerfile(image, other, files)),
-        };
-        match &image.stage {
-            Some(stage) if !parsed.stages.contains(stage) => Err(Fault::usage(format!(
-                "{} has no stage '{stage}'; its stages are: {}",
-                image.dockerfile.display(),
-                parsed.stages.join(", ")
-            ))
-            .help("set TARGET_BUILD_STAGE (or --target-build-stage) to one of them")),
-            _ => Ok(parsed),
+        match files.entry(&image.dockerfile)? {
+            Entry::File(file) => Ok(Dockerfile::parse(&file.text)),
+            other => Err(self.no_dockerfile(image, other, files)),
         }
     }
 

@@ -163,7 +163,7 @@ impl Pyproject {
     ///
     /// Source: poetry 2.5, `Locker._get_content_hash`: SHA-256 of Python's `json.dumps(…, sort_keys=True)` of what
     /// dependencies are made of.
-    pub(crate) fn content_hash(&self) -> String {
+    pub fn content_hash(&self) -> String {
         const PROJECT: [&str; 3] = ["requires-python", "dependencies", "optional-dependencies"];
         const LEGACY: [&str; 4] = ["dependencies", "source", "extras", "dev-dependencies"];
         let object = |fields: Vec<(String, String)>| {

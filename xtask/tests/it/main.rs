@@ -2,7 +2,6 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test's helper fails the test")]
 #![expect(clippy::disallowed_methods, reason = "tests start processes and send signals")]
 
-mod check;
 mod cli;
 mod engine;
 mod repository;

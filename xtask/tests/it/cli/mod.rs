@@ -3,6 +3,7 @@
 //! and which words go where. Nothing here is timed; a process that hangs fails its test.
 
 mod build;
+mod check;
 mod ci;
 mod claims;
 mod completions;

@@ -110,12 +110,6 @@ pub fn clean() -> Repo {
     repo
 }
 
-/// Cuts a file off where this begins.
-pub fn cut(repo: &Repo, path: &str, from: &str) {
-    let text = repo.read(path);
-    repo.write(path, text.split_once(from).unwrap_or_else(|| panic!("{path} has no {from:?}")).0);
-}
-
 pub fn append(repo: &Repo, path: &str, text: &str) {
     repo.write(path, &(repo.read(path) + text));
 }

@@ -13,25 +13,20 @@ pub fn findings(dev: &Project, ci: &Project, files: &Files) -> Vec<Finding> {
 /// `other` is the same image in the other compose file.
 fn of_image(project: &Project, image: &Image, other: Option<&Image>, files: &Files) -> Vec<Finding> {
     let path = &image.dockerfile;
-    // Read once; the stages of both compose files are looked for below.
-    let any_stage = Image { stage: None, ..image.clone() };
-    let parsed = match project.dockerfile(&any_stage, files) {
+    let parsed = match project.dockerfile(image, files) {
         Ok(parsed) => parsed,
         Err(fault) => return vec![finding(path, fault.what)],
     };
     let mut findings = Vec::new();
-    let other = other.filter(|other| other.dockerfile == *path);
-    let mut wanted: Vec<&String> =
-        [Some(image), other].into_iter().flatten().filter_map(|i| i.stage.as_ref()).collect();
-    wanted.dedup();
-    for stage in wanted.into_iter().filter(|stage| !parsed.stages.contains(stage)) {
-        let stages = parsed.stages.join(", ");
-        findings.push(finding(path, format!("{} has no stage '{stage}'; its stages are: {stages}", path.display())));
-    }
+    let other = other.filter(|other| other.dockerfile == *path && other.stage != image.stage);
+    let missing = std::iter::once(image).chain(other).filter_map(|image| image.check_stage(&parsed).err());
+    findings.extend(missing.map(|fault| finding(path, fault.what)));
     for source in &parsed.sources {
-        let is_declared = |argument| image.bases.iter().any(|base| base.argument == argument);
-        if !source.argument().is_some_and(is_declared) {
-            let what = format!("{} is no build argument *_IMAGE of {} in the compose files", source.image, image.name);
+        if !image.bases.iter().any(|base| base.is_meant_by(source)) {
+            let what = format!(
+                "{} is neither a build argument *_IMAGE nor an additional context of {} in the compose files",
+                source.image, image.name
+            );
             findings.push(finding_in_line(path, source.line, what));
         }
     }
@@ -41,7 +36,7 @@ fn of_image(project: &Project, image: &Image, other: Option<&Image>, files: &Fil
         findings.push(finding_in_line(path, *line, what));
     }
     for base in &image.bases {
-        if !parsed.sources.iter().any(|source| source.argument() == Some(base.argument.as_str())) {
+        if !parsed.sources.iter().any(|source| base.is_meant_by(source)) {
             let what = format!("{} of the compose files is used in no FROM, COPY --from or RUN --mount", base.argument);
             findings.push(finding(path, what));
         }
@@ -89,12 +84,15 @@ mod tests {
             let rules = Rules::kept();
             let text = rules.read(FILE) + line + "\n";
             let rules = rules.file(FILE, &text);
-            let what = format!("{image} is no build argument *_IMAGE of fastapi-serve in the compose files");
+            let what = format!(
+                "{image} is neither a build argument *_IMAGE nor an additional context of fastapi-serve in the compose files"
+            );
             assert_eq!(rules.findings(), [format!("{}: {what}", rules.line(FILE, line))]);
         }
         let helper = "images/build-tools/Dockerfile";
         let rules = Rules::kept().edit(helper, "${DEBIAN_IMAGE}\n", "${DEBIAN_IMAGE}\nFROM alpine\n");
-        let what = "alpine is no build argument *_IMAGE of build-tools in the compose files";
+        let what =
+            "alpine is neither a build argument *_IMAGE nor an additional context of build-tools in the compose files";
         assert_eq!(rules.findings(), [format!("{helper}:3: {what}")]);
         let rules = Rules::kept().edit(FILE, "FROM ${TOOLS_IMAGE} AS tools\n", "");
         let what = "TOOLS_IMAGE of the compose files is used in no FROM, COPY --from or RUN --mount";

@@ -9,6 +9,8 @@ mod pairs;
 mod suites;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod versions;
 mod workflows;
 
 use crate::{
@@ -101,7 +103,7 @@ fn findings(facts: &Facts) -> Result<(Vec<Finding>, Vec<Written>), Fault> {
     let names: Vec<_> = dev.images.iter().map(|image| image.name.clone()).collect();
     dev.with_bases(&names)?;
     let sides = [Side::of(dev, facts)?, Side::of(ci, facts)?];
-    let (members, unread) = family::members(dev, files);
+    let (members, unreadable) = family::members(dev, files);
     let (stale, wrong) = generated::stale(dev, &members, files);
     let mut findings = pairs::findings(&sides);
     findings.extend(suites::findings(&sides));
@@ -109,7 +111,7 @@ fn findings(facts: &Facts) -> Result<(Vec<Finding>, Vec<Written>), Fault> {
     findings.extend(folders::findings(&projects, files));
     findings.extend(externals::findings(&sides));
     findings.extend(family::findings(&members));
-    findings.extend(unread);
+    findings.extend(unreadable);
     findings.extend(workflows::findings(files));
     findings.extend(wrong);
     findings.extend(generated::crlf(files));
@@ -222,7 +224,7 @@ mod tests {
     fn an_escape_sequence_of_the_repositorys_stays_text() {
         let rules = Rules::kept().edit("images/python-base/Dockerfile", "FROM production", "FROM \u{1b}[31m");
         let found = rules.findings();
-        assert!(found[0].contains(r"\u{1b}[31m is no build argument"), "{found:?}");
+        assert!(found[0].contains(r"\u{1b}[31m is neither a build argument"), "{found:?}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::testing::{self, Family};
 use plan::{Action, Inputs, Plan, Step};
 use project::files::Files;
-use std::fmt::Write as _;
+use std::{fmt::Write as _, sync::OnceLock};
 
 pub const DEV: &str = "docker-compose.dev.yaml";
 pub const CI: &str = "docker-compose.ci.yaml";
@@ -14,6 +14,9 @@ const IMAGES: [(&str, Option<&str>); 3] =
 const PYPROJECT: &str = "[project]\nrequires-python = \">=3.13,<3.14\"\n";
 /// Poetry's hash of that.
 const HASH: &str = "51165f1b7009e6a31c54c611219ad7d047b4e6bb11573d59fa656fc68b8c7da7";
+
+/// The files of a family that keeps the rules, made once.
+static KEPT: OnceLock<Files> = OnceLock::new();
 
 pub struct Rules {
     pub family: Family,
@@ -47,7 +50,15 @@ fn page(title: &str, names: &[&str]) -> String {
 
 impl Rules {
     pub fn kept() -> Rules {
-        let mut rules = Rules { family: testing::family() }.with_files(Files::of(Vec::<(String, String)>::new()));
+        Rules::of(KEPT.get_or_init(|| Rules::made().family.facts.files).clone())
+    }
+
+    fn of(files: Files) -> Rules {
+        Rules { family: testing::family().with(|facts| facts.files = files) }
+    }
+
+    fn made() -> Rules {
+        let mut rules = Rules::of(Files::of(Vec::<(String, String)>::new()));
         let lock = testing::lock(&[]).replace("\"old\"", &format!("{HASH:?}"));
         let dockerfile = "ARG BASE_IMAGE\nARG TOOLS_IMAGE\nFROM ${TOOLS_IMAGE} AS tools\nFROM ${BASE_IMAGE} AS production\n\
                           FROM production AS development\nLABEL core-images.stage=development\n";
@@ -75,11 +86,6 @@ impl Rules {
             }
         }
         rules.written()
-    }
-
-    fn with_files(mut self, files: Files) -> Rules {
-        self.family.facts.files = files;
-        self
     }
 
     /// Adds or replaces a file.

@@ -16,7 +16,8 @@ pub fn place(side: &Side, image: &Image, base: &Base) -> Option<Range<usize>> {
     })
 }
 
-/// Where a line gives the argument this value: `ARGUMENT: value` or `ARGUMENT=value`, also among others in braces.
+/// Where a line gives the argument (or additional context) this value: `NAME: value` or `NAME=value`, also among others
+/// in braces.
 fn value(line: &str, argument: &str, reference: &ImageRef) -> Option<Range<usize>> {
     let code = line.find(" #").map_or(line, |comment| &line[..comment]);
     if code.trim_start().starts_with('#') {
@@ -30,6 +31,8 @@ fn value(line: &str, argument: &str, reference: &ImageRef) -> Option<Range<usize
             rest = rest.split_once(' ')?.1.trim_start();
         }
         let rest = rest.trim_start_matches(['\'', '"']);
+        // As an additional context is written.
+        let rest = rest.strip_prefix("docker-image://").unwrap_or(rest);
         let value = rest.split([' ', '\t', ',', '}', ']', '\'', '"']).next()?;
         let start = code.len() - rest.len();
         (is_whole && value.parse() == Ok(reference.clone())).then(|| start..start + value.len())
@@ -52,6 +55,7 @@ mod tests {
             ("  - 'BASE_IMAGE=debian:13'", Some(16)),
             ("  args: {A: b, BASE_IMAGE: debian:13, C: d}", Some(27)),
             ("  args: {MY_BASE_IMAGE: debian:13, BASE_IMAGE: debian:13}", Some(47)),
+            ("  BASE_IMAGE: docker-image://debian:13", Some(29)),
             ("  BASE_IMAGE: debian:13-slim", None),
             ("  BASE_IMAGE: x/debian:13", None),
             ("  BASE_IMAGE: *debian", None),
