@@ -11,20 +11,14 @@ pub fn print(ui: &Ui, plan: &Plan, ended: &[Ended]) {
     }
 }
 
-/// What reports or judges other steps has said so itself. What moves files takes no time, and is worth a line only where
-/// it failed; a computation also where it was not run.
+/// What reports or judges other steps has done so itself; what moves files or computes is worth a line only where it
+/// failed.
 fn is_told(step: &Step, outcome: &Outcome) -> bool {
-    let went_well = matches!(outcome, Outcome::Done | Outcome::Present);
-    let is_worth_it = match &step.action {
-        Action::Run(_) | Action::Unless(..) | Action::Either(..) | Action::OnlyIf(..) | Action::Pipe(..) => true,
-        Action::Compute(_) => !went_well,
-        Action::Stage { .. }
-        | Action::Replace(_)
-        | Action::Write { .. }
-        | Action::Remove(_)
-        | Action::OpenFolder(_) => matches!(outcome, Outcome::Failed(_)),
-    };
-    step.runs != Runs::AfterEnd && is_worth_it
+    let runs_a_tool = matches!(
+        step.action,
+        Action::Run(_) | Action::Unless(..) | Action::Either(..) | Action::OnlyIf(..) | Action::Pipe(..)
+    );
+    step.runs != Runs::AfterEnd && (runs_a_tool || matches!(outcome, Outcome::Failed(_)))
 }
 
 fn line(step: &Step, Ended { outcome, time }: &Ended) -> Note {
@@ -50,5 +44,44 @@ pub fn duration(time: Duration) -> String {
         format!("{:.1} s", time.as_secs_f32())
     } else {
         format!("{} min {:02} s", seconds / 60, seconds % 60)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use plan::{Compute, Invocation, Report};
+    use project::error::{Cause, Fault};
+
+    #[test]
+    fn durations() {
+        assert_eq!(duration(Duration::from_millis(840)), "0.8 s");
+        assert_eq!(duration(Duration::from_secs(245)), "4 min 05 s");
+    }
+
+    #[test]
+    fn what_has_a_line() {
+        let compute = |title: &str| Step::new(title, Action::Compute(Compute::new("#", [], |_| Report::default())));
+        let step = |title: &str| Step::new(title, Action::Run(Invocation::new("a", [""; 0])));
+        let files = |title: &str| Step::new(title, Action::OpenFolder("x".into()));
+        let failed = || Outcome::Failed(Fault::new(Cause::Io, "e: it broke"));
+        let lines = [
+            (step("a"), Outcome::Done, Some("✓ a (1.0 s)")),
+            (step("b"), Outcome::Present, Some("✓ b: there already")),
+            (step("c"), Outcome::Skipped, Some("· c failed, went on without")),
+            (step("d"), Outcome::NotRun, Some("· d not run")),
+            (step("e"), failed(), Some("✗ e failed (1.0 s): it broke")),
+            (compute("e"), failed(), Some("✗ e failed (1.0 s): it broke")),
+            (compute("f"), Outcome::Done, None),
+            (compute("f"), Outcome::NotRun, None),
+            (files("f"), Outcome::Done, None),
+            (files("e"), failed(), Some("✗ e failed (1.0 s): it broke")),
+            (compute("g").after_end([]), failed(), None),
+        ];
+        for (step, outcome, expected) in lines {
+            let told = is_told(&step, &outcome);
+            let text = line(&step, &Ended { outcome, time: Duration::from_secs(1) }).text;
+            assert_eq!(told.then_some(text.as_str()), expected);
+        }
     }
 }
