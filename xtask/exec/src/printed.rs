@@ -47,7 +47,8 @@ impl<'a> Printed<'a> {
 
     fn show(&mut self, line: &str, end: &str) {
         match self.view {
-            View::Lines => self.sink.say(Style::Plain, line.trim_end()),
+            // Of a line that was drawn over, as progress is, the last state.
+            View::Lines => self.sink.say(Style::Plain, line.trim_end().rsplit('\r').next().unwrap_or_default()),
             View::AsItComes => self.sink.ui().drawn(&format!("{line}{end}")),
         }
         self.tail.push(line);

@@ -2,8 +2,10 @@
 
 /// What takes a secret's place.
 const HIDDEN: &str = "***";
-/// A shorter word would be found in texts that have nothing to do with it.
+/// A shorter text would be found in others that have nothing to do with it.
 const SHORTEST: usize = 4;
+/// So would a word such as `test` or `password`, unless it is as long as this. (In a URL it is hidden all the same.)
+const LONG_WORD: usize = 9;
 /// A user's name is no secret, but tokens are given in its place: nobody's name is so long.
 const TOKEN: usize = 20;
 
@@ -14,12 +16,18 @@ pub fn secrets_of(values: impl IntoIterator<Item = impl AsRef<str>>) -> Vec<Stri
         .flat_map(|text| {
             userinfos(text.as_ref()).flat_map(|(scheme, userinfo)| parts(scheme, userinfo)).collect::<Vec<_>>()
         })
-        .filter(|secret| secret.chars().count() >= SHORTEST)
+        .filter(|secret| is_recognisable(secret))
         .collect();
     // The longest first: a part must not be hidden before the whole is found.
     secrets.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
     secrets.dedup();
     secrets
+}
+
+/// Can it be hidden wherever it is found?
+fn is_recognisable(secret: &str) -> bool {
+    let is_word = secret.bytes().all(|byte| byte.is_ascii_lowercase());
+    secret.chars().count() >= if is_word { LONG_WORD } else { SHORTEST }
 }
 
 #[derive(Debug, Clone, Default)]
@@ -110,7 +118,9 @@ mod tests {
             ("index-url = https://one1@a/\nextra = http://two2@b/", &["one1", "two2"]),
             ("git+HTTPS://TOKEN@host/r.git", &["TOKEN"]),
             ("ssh://git@github.com/a", &[]),
-            ("postgres://me:word@db", &["me:word", "word"]),
+            ("postgres://me:word@db", &["me:word"]),
+            ("https://user:password@host", &["user:password"]),
+            ("https://abcdefghi@host", &["abcdefghi"]),
             ("https://host/a@b", &[]),
             ("https://host?user:pass@", &[]),
             ("https://p@ss:w@rd@host", &["p@ss:w@rd", "w@rd"]),

@@ -100,6 +100,13 @@ fn github_folds_each_step_and_not_what_is_reported() {
 }
 
 #[test]
+fn progress_leaves_its_last_state() {
+    let world = World::new();
+    assert_eq!(world.run(&plan([world.step("a", "printf '10 %%\\r20 %%\\r\\n'")])), Ok(()));
+    assert!(world.stderr.text().ends_with("'\n20 %\n"), "{}", world.stderr.text());
+}
+
+#[test]
 fn side_by_side_each_line_has_its_name() {
     let world = World::new();
     assert_eq!(world.run(&plan([world.step("a", "echo one"), world.step("b", "echo two")])), Ok(()));
