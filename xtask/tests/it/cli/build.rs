@@ -174,7 +174,6 @@ fn after_a_failure_every_step_is_listed_with_how_it_ended() {
         "✓ build python-base: there already",
         "✗ build fastapi-serve failed (",
         "· start fastapi-serve not run",
-        "· say where fastapi-serve is not run",
     ];
     assert_eq!(listed.len(), starts.len(), "{}", ran.stderr);
     for (line, start) in listed.iter().zip(starts) {
