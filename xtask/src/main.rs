@@ -3,6 +3,7 @@
 mod claims;
 mod facts;
 
+use anyhow::{Context as _, Result, bail};
 use clap::{CommandFactory as _, FromArgMatches as _};
 use exec::{
     Executor, Settings, interrupt,
@@ -15,7 +16,7 @@ use project::{
     error::{Cause, Fault},
     vars::Vars,
 };
-use std::{env, fs, process::ExitCode, thread, time::Duration};
+use std::{env, fs, io, process::ExitCode, thread, time::Duration};
 use verbs::{
     common::environment,
     completions,
@@ -31,35 +32,34 @@ fn main() -> ExitCode {
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let ui = Ui::detect();
     report_panics(&ui);
-    if verbs::verb(&cli.command).is_none()
-        && !matches!(cli.command, Command::Completions { .. } | Command::Complete { .. })
-    {
-        return match old() {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(fault) => {
-                ui.fault(&fault);
-                ExitCode::from(fault.cause.exit_code())
-            }
-        };
-    }
-    let result = interrupt::listen().and_then(|()| run(&cli, matches.subcommand_name().unwrap_or_default(), &ui));
-    // A tool that was stopped has failed, too, but not by itself.
-    let result = match result {
-        Err(fault) if fault.cause != Cause::Interrupted && interrupt::interrupted() => {
-            Err(Fault::new(Cause::Interrupted, "interrupted"))
-        }
-        result => result,
+    let name = matches.subcommand_name().unwrap_or_default();
+    let Err(error) = interrupt::listen().map_err(Into::into).and_then(|()| run(&cli, name, &ui)) else {
+        return ExitCode::SUCCESS;
     };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(fault) => {
-            ui.fault(&fault);
-            ExitCode::from(fault.cause.exit_code())
+    let fault = match fault_of(error) {
+        // A tool that was stopped has failed, too, but not by itself.
+        fault if fault.cause != Cause::Interrupted && interrupt::interrupted() => {
+            Fault::new(Cause::Interrupted, "interrupted")
         }
-    }
+        fault => fault,
+    };
+    ui.fault(&fault);
+    ExitCode::from(fault.cause.exit_code())
 }
 
-fn run(cli: &Cli, name: &str, ui: &Ui) -> Result<(), Fault> {
+/// An error that is not a fault yet is one of the file system's, or else our own.
+fn fault_of(error: anyhow::Error) -> Fault {
+    error.downcast::<Fault>().unwrap_or_else(|error| {
+        let cause = if error.chain().any(|cause| cause.downcast_ref::<io::Error>().is_some()) {
+            Cause::Io
+        } else {
+            Cause::Internal
+        };
+        Fault::new(cause, format!("{error:#}"))
+    })
+}
+
+fn run(cli: &Cli, name: &str, ui: &Ui) -> Result<()> {
     let globals = &cli.globals;
     let Some(verb) = verbs::verb(&cli.command) else {
         return complete(&cli.command, ui);
@@ -76,30 +76,35 @@ fn run(cli: &Cli, name: &str, ui: &Ui) -> Result<(), Fault> {
     let exec = executor(&place, globals, ui);
     let (facts, _claims) = facts::read(&place, &project, &needs, name, &exec, globals.dry_run)?;
     let plan = verb.plan(&project, &facts, globals)?;
-    match (globals.dry_run, globals.json) {
-        (false, _) => exec.run(&plan),
-        (true, false) => ui.data(&plan.to_string()),
-        (true, true) => ui.data(&format!("{:#}\n", plan.json())),
+    if globals.dry_run {
+        plan.notes.iter().for_each(|note| ui.note(note.clone()));
     }
+    match (globals.dry_run, globals.json) {
+        (false, _) => exec.run(&plan)?,
+        (true, false) => ui.data(&plan.to_string())?,
+        (true, true) => ui.data(&format!("{:#}\n", plan.json()))?,
+    }
+    Ok(())
 }
 
 /// Completions: no plan, and no clone needed.
-fn complete(command: &Command, ui: &Ui) -> Result<(), Fault> {
+fn complete(command: &Command, ui: &Ui) -> Result<()> {
     match command {
-        Command::Completions { shell } => ui.data(&script(*shell)?),
+        Command::Completions { shell } => ui.data(&script(*shell)?)?,
         Command::Complete { words } => {
             let place = Place::find().ok();
             // A broken compose file completes nothing.
             let project = place.and_then(|place| Project::load(&place.root, Environment::Dev, Vars::default()).ok());
-            ui.data(&completions::answer(project.as_ref(), words))
+            ui.data(&completions::answer(project.as_ref(), words))?;
         }
-        other => Err(Fault::new(Cause::Internal, format!("{other:?} has neither plan nor answer"))),
+        other => bail!("{other:?} has neither a plan nor an answer"),
     }
+    Ok(())
 }
 
-fn script(shell: Shell) -> Result<String, Fault> {
-    let program = env::current_exe().map_err(|e| Fault::new(Cause::Io, format!("finding this program's path: {e}")))?;
-    let program = program.to_str().ok_or_else(|| Fault::usage(format!("{} is not a UTF-8 path", program.display())))?;
+fn script(shell: Shell) -> Result<String> {
+    let program = env::current_exe().context("finding this program's own path")?;
+    let program = program.to_str().with_context(|| format!("{} is not a UTF-8 path", program.display()))?;
     Ok(completions::script(shell, program))
 }
 
@@ -113,12 +118,4 @@ fn executor(place: &Place, globals: &Globals, ui: &Ui) -> Executor {
         settings.backoff.fill(Duration::from_millis(wait));
     }
     Executor::new(settings)
-}
-
-fn old() -> Result<(), Fault> {
-    let cli = <Cli as clap::Parser>::parse();
-    xtask::run(cli, xtask::ui::Ui::detect()).map_err(|error| match error.downcast::<Fault>() {
-        Ok(fault) => fault,
-        Err(error) => Fault::new(Cause::Io, format!("{error:#}")),
-    })
 }
