@@ -225,7 +225,8 @@ fn poetry_finds_the_files_that_are_depended_on() {
 #[test]
 fn a_new_lock_is_as_readable_as_the_old_one() {
     let repo = Repo::new();
-    let script = "umask 077; new=images/.lock-python-base/poetry.lock; /bin/rm $new; /bin/cat target/new.lock >$new; exit 0";
+    let script =
+        "umask 077; new=images/.lock-python-base/poetry.lock; /bin/rm $new; /bin/cat target/new.lock >$new; exit 0";
     repo.on("poetry lock *", Reply::does(script));
     repo.run(&["lock", "python-base"]).succeeds();
     let lock = repo.root.join("images/python-base/poetry.lock");

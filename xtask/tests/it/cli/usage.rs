@@ -33,8 +33,8 @@ fn a_wrong_compose_file_is_named_with_the_line() {
     const FILE: &str = "docker-compose.dev.yaml";
     let cases: [(&str, &str, &[&str]); 8] = [
         ("    build:\n      context: ./images/python-base", "    build: {\n", &["docker-compose.dev.yaml:"]),
-        ("images/python-base\n", "images/${WHERE:?say where}\n", &["python-base", "WHERE", "say where", "yaml:36"]),
-        ("images/python-base\n", "images/${WHERE\n", &["yaml:36", "python-base", "invalid interpolation"]),
+        ("images/python-base\n", "images/${WHERE:?say where}\n", &["python-base", "WHERE", "say where", "yaml:37"]),
+        ("images/python-base\n", "images/${WHERE\n", &["yaml:37", "python-base", "invalid interpolation"]),
         ("    image: core-images/build-tools:latest\n", "", &["yaml:9: ", "build-tools has no image:"]),
         (
             "/python-base:${IMAGE_TAG:-latest}\n    build",
