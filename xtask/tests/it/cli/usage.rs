@@ -39,7 +39,7 @@ fn a_wrong_compose_file_is_named_with_the_line() {
         (
             "/python-base:${IMAGE_TAG:-latest}\n    build",
             "/other:latest\n    build",
-            &["yaml:32: ", "python-base", "/other"],
+            &["yaml:35: ", "python-base", "/other"],
         ),
         ("  python-base-tests:", "  pyton-base-tests:", &["pyton-base-tests", "pyton-base, which no service builds"]),
         ("\n  kubeflow-b:\n", "\n  lonely: {image: x}\n\n  kubeflow-b:\n", &["lonely", "no build:", "yaml:"]),
