@@ -60,6 +60,15 @@ impl<'a> Ecr<'a> {
         };
         Invocation::new(program, [service, "get-login-password", "--region", region])
     }
+
+    /// Prints a JSON list of the registry's repositories: each one's name, and whether its tags can be moved.
+    pub fn describe_repositories(self, program: &str) -> Option<Invocation> {
+        let Ecr::Private { account, region } = self else { return None };
+        let query = "repositories[].[repositoryName,imageTagMutability]";
+        let args = ["ecr", "describe-repositories", "--region", region, "--query", query, "--output", "json"];
+        let account = account.map(|account| ["--registry-id", account]);
+        Some(Invocation::new(program, args.into_iter().chain(account.into_iter().flatten())))
+    }
 }
 
 fn private<'a>(account: &'a str, region: &'a str) -> Option<Ecr<'a>> {

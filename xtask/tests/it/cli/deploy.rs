@@ -36,6 +36,25 @@ fn deploy_pushes_bases_first_and_prints_the_digests() {
 }
 
 #[test]
+fn what_ecr_would_refuse_is_said_before_anything_is_pushed() {
+    let repo = ready_to_deploy();
+    repo.install("timeout");
+    let taken = format!("docker buildx imagetools inspect --raw {REGISTRY}/python-base:latest");
+    repo.on(&taken, Reply::prints("{\"config\":{\"digest\":\"sha256:other\"}}"));
+    let descriptor = "docker buildx imagetools inspect --format *python-base:latest";
+    repo.on(descriptor, Reply::prints("{\"digest\":\"sha256:m\"}"));
+    repo.on("timeout 20 aws ecr describe-repositories *", Reply::prints(r#"[["python-base", "IMMUTABLE"]]"#));
+    let ran = repo.run(&["deploy", "python-base", "fastapi-serve"]).fails(
+        77,
+        &["nothing was pushed", "python-base: the registry has another image", "no repository fastapi-serve"],
+    );
+    for help in ["choose another IMAGE_TAG", "aws ecr create-repository --repository-name fastapi-serve"] {
+        assert!(ran.help().contains(help), "no {help} in {}", ran.stderr);
+    }
+    assert!(!effects(&repo).iter().any(|call| call.contains(" push ")), "{:?}", effects(&repo));
+}
+
+#[test]
 fn deploy_prints_json_lines() {
     let repo = ready_to_deploy();
     let ran = repo.run(&["deploy", "python-base", "--json"]).succeeds();

@@ -12,6 +12,7 @@ pub mod table;
 pub mod trust;
 
 use crate::flags::Globals;
+use plan::Invocation;
 use project::{Environment, Project, error::Fault, vars::Vars};
 
 /// A variable that only we read: its flag, else the environment, else `.env`; empty counts as unset, as in compose.
@@ -47,6 +48,15 @@ pub fn uses_cache(project: &Project, globals: &Globals) -> Result<bool, Fault> {
         Some(other) => Err(Fault::usage(format!("USE_DOCKER_CACHE: '{other}' is neither true nor false"))
             .help("give --use-docker-cache true or false, or unset it")),
     }
+}
+
+/// How long a question to the network may take, in seconds.
+const PATIENCE: &str = "20";
+
+/// A question that is given up after a while.
+pub fn with_patience(run: Invocation) -> Invocation {
+    let args = [PATIENCE.to_owned(), run.program].into_iter().chain(run.args).collect();
+    Invocation { program: "timeout".to_owned(), args, env: run.env }
 }
 
 /// `a, b and c`.

@@ -55,6 +55,10 @@ struct Unconfirmed<'a> {
 /// The two answers for each image, after the ends of the pushes.
 fn report(project: &Project, wanted: &[Wanted], inputs: &Inputs, json: bool) -> Report {
     let mut report = Report::default();
+    if !inputs.after.is_empty() && inputs.after.iter().all(|outcome| *outcome == Outcome::NotRun) {
+        // An earlier step has said why nothing was pushed.
+        return report;
+    }
     let mut unconfirmed = Unconfirmed::default();
     for (image, answers) in wanted.iter().zip(inputs.read.chunks(2)) {
         let answers: Vec<Output> = answers.iter().map(output).collect();
@@ -194,6 +198,11 @@ mod tests {
         assert_eq!((fault.cause.exit_code(), fault.what.as_str()), (5, "push a: no"));
         let help = "do this; then run `cargo xtask deploy a b` again; what is there already is left alone";
         assert_eq!(fault.help.as_deref(), Some(help));
+    }
+
+    #[test]
+    fn nothing_is_said_of_pushes_that_were_not_begun() {
+        assert_eq!(report(&[failed(NOT_FOUND)], &[Outcome::NotRun], false), Report::default());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod confirm;
 mod guards;
+mod repositories;
 
 use crate::{
     Verb,
@@ -45,12 +46,15 @@ impl Verb for flags::Deploy {
         } else {
             guards::check(project, facts, &images, self)?;
         }
+        let (there, wanted): (Vec<&Image>, Vec<&Image>) = images.iter().partition(|image| is_there(facts, image));
+        for image in there {
+            plan.note(format!("{}: the registry has this very image already", image.name));
+        }
+        if let Some(look) = repositories::step(project, facts, &wanted) {
+            plan.then(look);
+        }
         let mut pushes = Vec::new();
-        for image in &images {
-            if is_there(facts, image) {
-                plan.note(format!("{}: the registry has this very image already", image.name));
-                continue;
-            }
+        for image in wanted {
             if let Some(Published::Image { digest, .. }) = facts.registry.get(&image.reference) {
                 plan.note(format!(
                     "{}: the registry has another image as {} ({digest}), which the push replaces; where its tags are \

@@ -1,7 +1,10 @@
 //! What `doctor` asks, and what each answer means.
 
 use super::Finding;
-use crate::setup::{indexes, reaches, references};
+use crate::{
+    common::with_patience,
+    setup::{indexes, reaches, references},
+};
 use plan::{
     Compute, Facts, Inputs, Invocation, Report, Source,
     tools::docker::{self, STAND_IN},
@@ -12,8 +15,6 @@ use project::{Environment, ImageRef, Project, error::Fault};
 pub const POETRY_PYTHON: &str = "target/tools/poetry/bin/python";
 /// Builds of images with deep-learning wheels need about this much, in GB.
 const DISK: u64 = 20;
-/// How long a registry or an index may take to answer, in seconds.
-const PATIENCE: &str = "20";
 
 type Answered = Box<dyn Fn(&Inputs) -> Finding + Send + Sync>;
 
@@ -110,7 +111,7 @@ impl Questions {
     fn package_index(&mut self, facts: &Facts) {
         let own = facts.files.has(POETRY_PYTHON).then(|| facts.argument(POETRY_PYTHON));
         let args = ["-m", "pip", "--disable-pip-version-check", "index", "versions", "pip"];
-        let at = self.ask(with_patience(&Invocation::new(own.as_deref().unwrap_or("python3"), args)));
+        let at = self.ask(with_patience(Invocation::new(own.as_deref().unwrap_or("python3"), args)));
         self.find(move |inputs| {
             let answers = inputs.stdout(at).is_some();
             let found = if answers { "answers" } else { "doesn't answer" };
@@ -136,7 +137,7 @@ impl Questions {
     fn external_image(&mut self, reference: &ImageRef, stand_ins: usize) {
         let what = format!("image {reference}");
         let id = self.ask(docker::image_id(reference));
-        let registry = self.ask(with_patience(&docker::registry_descriptor(reference)));
+        let registry = self.ask(with_patience(docker::registry_descriptor(reference)));
         self.find(move |inputs| {
             let id = inputs.stdout(id).filter(|id| !id.is_empty());
             let is_stand_in = |id: &str| inputs.stdout(stand_ins).is_some_and(|list| list.contains(id));
@@ -166,11 +167,6 @@ fn version_in(text: &str) -> Option<String> {
     let starts =
         |word: &&str| word.trim_start_matches('v').starts_with(|c: char| c.is_ascii_digit()) && word.contains('.');
     text.split([' ', '\n', '/', ',']).find(starts).map(|word| word.trim_matches(|c| c == ')' || c == ',').to_owned())
-}
-
-fn with_patience(run: &Invocation) -> Invocation {
-    let words = [PATIENCE, run.program.as_str()].into_iter().chain(run.args.iter().map(String::as_str));
-    Invocation::new("timeout", words)
 }
 
 #[cfg(test)]
