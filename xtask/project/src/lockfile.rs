@@ -91,6 +91,15 @@ impl Lockfile {
         Ok(Lockfile { packages: packages.collect::<Result<_, _>>()?, content_hash: hash.to_owned() })
     }
 
+    /// Can Poetry read this text? It reads older formats than we do, but neither merge markers nor what is cut off.
+    pub fn is_poetrys(text: &str) -> bool {
+        let version = Document::parse(text).ok().and_then(|document| {
+            let metadata = document.get("metadata")?.as_table()?;
+            metadata.get("lock-version")?.as_str().map(str::to_owned)
+        });
+        version.is_some_and(|version| matches!(version.split('.').next(), Some("1" | FORMAT)))
+    }
+
     /// What is installed: each package with its version, or versions where markers tell them apart.
     pub fn installed(&self) -> BTreeMap<&PackageName, BTreeSet<&str>> {
         let mut found: BTreeMap<&PackageName, BTreeSet<&str>> = BTreeMap::new();
@@ -181,6 +190,19 @@ mod tests {
             let fault = parse(text).unwrap_err();
             assert!(fault.what.contains(expected), "{fault}");
             assert_eq!(fault.help.as_deref(), Some("make it anew: `cargo xtask lock a`"));
+        }
+    }
+
+    #[test]
+    fn poetry_reads_older_formats_but_nothing_broken() {
+        for (text, expected) in [
+            (END.to_owned(), true),
+            (END.replace("2.1", "1.1"), true),
+            (END.replace("2.1", "3.0"), false),
+            (format!("<<<<<<< HEAD\n{END}"), false),
+            ("[[package]]\nname = \"a\"\n".to_owned(), false),
+        ] {
+            assert_eq!(Lockfile::is_poetrys(&text), expected, "{text}");
         }
     }
 

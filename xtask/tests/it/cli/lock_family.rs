@@ -246,6 +246,7 @@ fn a_run_that_was_killed_between_two_files_is_finished_by_the_next() {
         assert_eq!(repo.read("images/fastapi-serve/poetry.lock"), NEW_SERVE.lock());
         assert_eq!(repo.read("images/fastapi-serve/pyproject.toml"), NEW_SERVE.pyproject());
         assert!(!repo.has("target/lock/python-base"));
+        assert!(!repo.has("images/.lock-python-base") && !repo.has("images/.lock-fastapi-serve"));
     }
     // Another image's run leaves it alone.
     let repo = killed();

@@ -10,8 +10,10 @@ use std::collections::{BTreeSet, HashMap};
 pub struct Locked<'a> {
     pub image: &'a Image,
     pub pyproject: Pyproject,
-    /// The lock as it is; nothing where there is none, or none that can be read.
+    /// The lock as it is; nothing where there is none, or none that we can read.
     pub lock: Option<Lockfile>,
+    /// Can poetry read it, and keep its versions?
+    pub is_kept: bool,
     /// The image whose versions it keeps to.
     pub base: Option<&'a Image>,
     pub task: Task,
@@ -75,11 +77,13 @@ fn locked<'a>(
     let pyproject = Pyproject::parse(&path, text)?;
     let base = project.coupled_to(image, &pyproject)?;
     let path = image.folder.join(LOCK);
-    let lock = facts.files.text(&path).ok().flatten().and_then(|text| Lockfile::parse(&path, text).ok());
+    let text = facts.files.text(&path).ok().flatten();
+    let lock = text.and_then(|text| Lockfile::parse(&path, text).ok());
+    let is_kept = text.is_some_and(Lockfile::is_poetrys);
     let task = task(flags, is_named, &pyproject, lock.as_ref());
     // A reason that is missing is reported now, not when the pins are made.
     pyproject.exceptions()?;
-    Ok(Some(Locked { image, pyproject, lock, base, task }))
+    Ok(Some(Locked { image, pyproject, lock, is_kept, base, task }))
 }
 
 /// What poetry is to do for an image, by the flags: a package is updated where it isn't the base's to decide.
@@ -107,7 +111,7 @@ fn unreadable(facts: &Facts, locked: &Locked) -> Result<Option<Note>, Fault> {
         return Err(Fault::project(format!("checking the lock of {name}: no {}", path.display()))
             .help(format!("make it: `cargo xtask lock {name}`")));
     }
-    if !is_there || locked.lock.is_some() || locked.task == Task::Check {
+    if !is_there || locked.is_kept || locked.task == Task::Check {
         return Ok(None);
     }
     let why = facts.files.text(&path).and_then(|text| Lockfile::parse(&path, text.unwrap_or_default()).map(drop));

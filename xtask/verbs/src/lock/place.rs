@@ -105,5 +105,9 @@ pub fn finish(facts: &Facts, project: &Project, images: &[Locked], plan: &mut Pl
             plan.then(Step::new("finish what was cut off", Action::Replace(left)));
         }
         plan.then(Step::new("note that it is finished", Action::Remove(facts.shown(&journal))));
+        for image in project.family().filter(|image| folders.contains(&image.folder.as_path())) {
+            let clean = Action::Remove(facts.shown(staging(image)));
+            plan.then(Step::new(format!("clean up after {}", image.name), clean).image(&image.name));
+        }
     }
 }

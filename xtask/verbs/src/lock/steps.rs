@@ -81,7 +81,7 @@ pub fn resolve(project: &Project, facts: &Facts, images: &[Locked], plan: &mut P
 
 /// What poetry works with. A lock that can't be read is left out, so that poetry makes a new one.
 fn staged(facts: &Facts, locked: &Locked) -> Vec<PathBuf> {
-    let lock = locked.lock.as_ref().map(|_| LOCK);
+    let lock = locked.is_kept.then_some(LOCK);
     let files = [PYPROJECT].into_iter().chain(lock).chain([SETTINGS]).map(PathBuf::from);
     let files = files.chain(locked.pyproject.local_entries()).map(|file| locked.image.folder.join(file));
     files.filter(|file| facts.files.has(file)).map(|file| facts.shown(file)).collect()

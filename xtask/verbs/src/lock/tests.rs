@@ -65,6 +65,14 @@ fn a_lock_that_cannot_be_read_is_made_from_scratch() {
 }
 
 #[test]
+fn a_lock_of_an_older_poetry_keeps_its_versions() {
+    let old = lock(&[("requests", "1")]).replace("2.1", "1.1");
+    let plan = family().file("images/python-base/poetry.lock", &old).plan(&["lock", "python-base"]).unwrap();
+    let Action::Stage { from, .. } = &plan.steps[0].action else { panic!("{}", plan.outline()) };
+    assert!(from.contains(&"images/python-base/poetry.lock".into()) && plan.notes.is_empty(), "{from:?}");
+}
+
+#[test]
 fn settings_of_poetry_are_staged() {
     let outline = family().file("images/python-base/poetry.toml", "[virtualenvs]\n").outline(&["lock", "python-base"]);
     let stage =
@@ -143,7 +151,9 @@ fn what_a_killed_run_left_is_put_in_place_first() {
          mv images/.lock-fastapi-serve/pyproject.toml images/fastapi-serve/pyproject.toml"
     );
     assert_eq!(plan.steps[1].action.to_string(), "rm -rf target/lock/python-base");
-    assert_eq!(plan.steps[2].after, [1], "nothing is staged before");
+    assert_eq!(plan.steps[2].action.to_string(), "rm -rf images/.lock-python-base");
+    assert_eq!(plan.steps[3].action.to_string(), "rm -rf images/.lock-fastapi-serve");
+    assert!(plan.steps[4].title == "stage fastapi-serve" && plan.steps[4].after == [3], "nothing is staged before");
     assert!(
         plan.notes[0].text.starts_with("a lock that was cut off is finished first: images/fastapi-serve/poetry.lock,")
     );
