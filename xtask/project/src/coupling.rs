@@ -20,9 +20,13 @@ pub fn pins_of(base: &Lockfile, exceptions: &BTreeMap<PackageName, String>) -> P
     if exceptions.contains_key(EVERYTHING) {
         return pins;
     }
-    for package in base.packages.iter().filter(|package| package.is_installed()) {
+    for package in base.packages.iter().filter(|package| package.installed) {
         if !exceptions.contains_key(&package.name) {
-            let pin = Pin { version: package.version.clone(), markers: package.marker() };
+            let pin = Pin {
+                version: package.version.clone(),
+                markers: package.marker.clone(),
+                source: package.source.clone(),
+            };
             pins.entry(package.name.clone()).or_default().push(pin);
         }
     }

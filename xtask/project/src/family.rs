@@ -1,5 +1,7 @@
 //! The whole family's versions: what each image has, and every way in which they can fall apart.
 
+mod splits;
+
 use crate::{
     Image, ImageName, Project,
     coupling::pins_of,
@@ -11,8 +13,9 @@ use crate::{
     pin::Pins,
     pyproject::Pyproject,
 };
+pub use splits::{Standards, standards};
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     path::Path,
 };
 
@@ -79,7 +82,7 @@ impl Member<'_> {
         if let Some(wheel) = self.vendor.iter().find(|wheel| wheel.name == *package) {
             return wheel.place.clone();
         }
-        let line = self.lock.packages.iter().find(|found| found.name == *package && found.is_installed());
+        let line = self.lock.packages.iter().find(|found| found.name == *package && found.installed);
         format!("{}:{}", self.file("poetry.lock"), line.map_or(1, |found: &Package| found.line))
     }
 }
@@ -162,7 +165,7 @@ pub fn findings(members: &[Member]) -> Vec<Finding> {
             findings.extend(python(member, base));
         }
     }
-    findings.extend(splits(members));
+    findings.extend(splits::splits(members));
     findings
 }
 
@@ -185,8 +188,7 @@ fn uncoupled(member: &Member, base: &Member) -> Option<Finding> {
     let differing: Vec<&PackageName> =
         names.into_iter().filter(|name| wanted.get(*name) != written.get(*name)).collect();
     let versions = |pins: &Pins, name: &PackageName| {
-        let versions =
-            pins.get(name).map(|pins| pins.iter().map(|pin| pin.version.as_str()).collect::<Vec<_>>().join(", "));
+        let versions = pins.get(name).map(|pins| pins.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
         versions.unwrap_or_else(|| "nothing".to_owned())
     };
     let first: Vec<String> = differing
@@ -221,78 +223,6 @@ fn python(member: &Member, base: &Member) -> Option<Finding> {
         (true, true) => Some(finding(format!("the exception {PYTHON} is no longer needed: remove it"))),
         _ => None,
     }
-}
-
-/// The image and the versions that each package of a member is held against.
-pub type Standards<'a> = BTreeMap<&'a PackageName, (&'a Member<'a>, BTreeSet<&'a str>)>;
-
-/// What each member is held against: the image it is coupled to, where that has the package; else the first image, in the
-/// order of the compose file, that has it. (So an exception is said once, and what stands on that image follows it.)
-pub fn standards<'a>(members: &'a [Member<'a>]) -> Vec<Standards<'a>> {
-    let versions: Vec<_> = members.iter().map(Member::versions).collect();
-    let mut first = Standards::new();
-    // An image that excepts a package sets no standard for the others, if another one has it.
-    for excepted in [false, true] {
-        for (member, versions) in members.iter().zip(&versions) {
-            for (package, versions) in versions {
-                if member.excepts(package) == excepted {
-                    first.entry(package).or_insert_with(|| (member, versions.clone()));
-                }
-            }
-        }
-    }
-    let positions: HashMap<&ImageName, usize> =
-        members.iter().enumerate().map(|(position, member)| (&member.image.name, position)).collect();
-    let of_member = |(member, own): (&Member, &BTreeMap<&'a PackageName, BTreeSet<&'a str>>)| {
-        let base = member.base.as_ref().and_then(|base| positions.get(base).copied());
-        let standard = |package: &&'a PackageName| {
-            let bases = base.and_then(|base| Some((&members[base], versions[base].get(package)?.clone())));
-            Some((*package, bases.or_else(|| first.get(package).cloned())?))
-        };
-        own.keys().filter_map(standard).collect()
-    };
-    members.iter().zip(&versions).map(of_member).collect()
-}
-
-/// No package at two versions, unless the image that differs says why; and no saying so without need.
-fn splits(members: &[Member]) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for (member, first) in members.iter().zip(standards(members)) {
-        let versions = member.versions();
-        let list = |versions: &BTreeSet<&str>| versions.iter().copied().collect::<Vec<_>>().join(", ");
-        let differing: BTreeSet<&PackageName> = versions
-            .iter()
-            .filter(|(package, versions)| first.get(*package).is_some_and(|(_, standard)| standard != *versions))
-            .map(|(package, _)| *package)
-            .collect();
-        for package in differing.iter().filter(|package| !member.excepts(package)) {
-            let (standard, theirs) = &first[package];
-            let (name, other) = (&member.image.name, &standard.image.name);
-            findings.push(Finding {
-                place: member.place(package),
-                what: format!(
-                    "{package} {} here, {} in {other}: cargo xtask lock {other} {name} --update={package}, or say why: \
-                     [tool.core-images.exceptions] {package} = \"<reason>\" in {}",
-                    list(&versions[package]),
-                    list(theirs),
-                    member.file("pyproject.toml")
-                ),
-            });
-        }
-        let needless = member.exceptions.keys().filter(|package| match package.as_str() {
-            "*" => differing.is_empty(),
-            PYTHON => false,
-            _ => !differing.contains(package),
-        });
-        findings.extend(needless.map(|package| Finding {
-            place: format!("{}:{}", member.file("pyproject.toml"), member.pyproject.line_of_key(package)),
-            what: format!(
-                "the exception {package} is no longer needed: remove it, then cargo xtask lock {}",
-                member.image.name
-            ),
-        }));
-    }
-    findings
 }
 
 #[cfg(test)]

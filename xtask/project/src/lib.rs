@@ -16,6 +16,7 @@ mod image;
 mod interpolate;
 mod lines;
 pub mod lockfile;
+mod marker;
 pub mod package;
 mod parallel;
 pub mod pin;

@@ -1,11 +1,17 @@
 //! poetry.lock, as far as versions are concerned.
 
-use crate::{error::Fault, lines::Lines, package::PackageName, pin::GROUP};
+use crate::{
+    error::Fault,
+    lines::Lines,
+    marker::without_extras,
+    package::PackageName,
+    pin::{GROUP, Source, without_credentials},
+};
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
 };
-use toml_edit::{Document, Item, Table};
+use toml_edit::{Document, Item, Table, TableLike, Value};
 
 /// The lock format's major version that we, and the poetry that `setup` installs, read.
 const FORMAT: &str = "2";
@@ -22,30 +28,24 @@ pub struct Lockfile {
 pub struct Package {
     pub name: PackageName,
     pub version: String,
-    pub groups: Vec<String>,
-    /// When it is installed at all; by group where they differ.
-    pub markers: BTreeMap<String, String>,
+    /// Is it in the image? What the base has is, through the group of its pins; what only an extra brings isn't.
+    pub installed: bool,
+    /// The marker under which it is installed, where it isn't always.
+    pub marker: Option<String>,
+    /// Nothing for PyPI.
+    pub source: Option<Source>,
+    /// The hash of each file.
+    pub files: BTreeMap<String, String>,
     /// Where it stands in the file, from 1.
     pub line: usize,
 }
 
 impl Package {
-    /// Is it in the image? What the base has is, through the group of its pins.
-    pub(crate) fn is_installed(&self) -> bool {
-        self.groups.iter().any(|group| group == "main" || group == GROUP)
-    }
-
-    /// The marker under which it is installed, where it isn't always.
-    pub(crate) fn marker(&self) -> Option<String> {
-        let groups = self.groups.iter().filter(|group| *group == "main" || *group == GROUP);
-        // Without a marker in one of the groups it is always there.
-        let markers: Option<BTreeSet<&String>> = groups.map(|group| self.markers.get(group)).collect();
-        let markers: Vec<String> = markers?.into_iter().cloned().collect();
-        match markers.as_slice() {
-            [] => None,
-            [only] => Some(only.clone()),
-            several => Some(several.iter().map(|marker| format!("({marker})")).collect::<Vec<_>>().join(" or ")),
-        }
+    /// Are these other files under the same name? An index may have got more files of a version meanwhile.
+    pub(crate) fn contradicts(&self, other: &Package) -> bool {
+        let common = || self.files.iter().filter_map(|(file, hash)| Some((hash, other.files.get(file)?)));
+        let comparable = !self.files.is_empty() && !other.files.is_empty();
+        comparable && (common().next().is_none() || common().any(|(ours, theirs)| ours != theirs))
     }
 }
 
@@ -58,7 +58,7 @@ impl Lockfile {
         let file = path.display();
         let help = || {
             let image = path.parent().and_then(Path::file_name).unwrap_or_default().display();
-            format!("make it anew: `cargo xtask lock {image}`")
+            format!("make it again: `cargo xtask lock {image}`")
         };
         if let Some(line) = text.lines().position(|line| line.starts_with("<<<<<<< ")) {
             return Err(
@@ -77,8 +77,11 @@ impl Lockfile {
                 format!("reading {file}: no [metadata] with lock-version and content-hash: cut off, or no poetry.lock");
             return Err(Fault::project(what).help(help()));
         };
-        if version.split('.').next() != Some(FORMAT) {
-            let what = format!("reading {file}: its format is {version}, ours {FORMAT}.x: written by another poetry");
+        // Poetry reads locks that Poetry 1 wrote, too, but what is in the image can't be told from them.
+        let newer = !matches!(version.split('.').next(), Some("1" | FORMAT));
+        if newer || version.starts_with("1.") || version == "2.0" {
+            let why = if newer { "a newer Poetry" } else { "Poetry 1, and doesn't say groups" };
+            let what = format!("reading {file}: its format is {version}, ours {FORMAT}.1: it is of {why}");
             return Err(Fault::project(what).help(help()));
         }
         let tables = document.get("package").and_then(Item::as_array_of_tables);
@@ -103,7 +106,7 @@ impl Lockfile {
     /// What is installed: each package with its version, or versions where markers tell them apart.
     pub fn installed(&self) -> BTreeMap<&PackageName, BTreeSet<&str>> {
         let mut found: BTreeMap<&PackageName, BTreeSet<&str>> = BTreeMap::new();
-        for package in self.packages.iter().filter(|package| package.is_installed()) {
+        for package in self.packages.iter().filter(|package| package.installed) {
             found.entry(&package.name).or_default().insert(&package.version);
         }
         found
@@ -111,22 +114,54 @@ impl Lockfile {
 }
 
 fn package(lines: &Lines, table: &Table) -> Option<Package> {
-    let string = |name: &str| table.get(name).and_then(Item::as_str).map(str::to_owned);
-    let groups = table.get("groups")?.as_array()?.iter().filter_map(|group| group.as_str().map(str::to_owned));
-    let groups: Vec<String> = groups.collect();
-    let markers = match table.get("markers") {
-        None => BTreeMap::new(),
-        Some(item) => match (item.as_str(), item.as_table_like()) {
-            (Some(marker), _) => groups.iter().map(|group| (group.clone(), marker.to_owned())).collect(),
-            (None, Some(table)) => table
-                .iter()
-                .filter_map(|(group, marker)| Some((group.to_owned(), marker.as_str()?.to_owned())))
-                .collect(),
-            (None, None) => return None,
-        },
+    let string = |name: &str| table.get(name).and_then(Item::as_str);
+    let groups = table.get("groups")?.as_array()?.iter().filter_map(Value::as_str);
+    let groups: Vec<&str> = groups.filter(|group| matches!(*group, "main" | GROUP)).collect();
+    let markers = table.get("markers");
+    // One for all groups, or by group where they differ.
+    let marker_of = |group: &str| {
+        markers.and_then(|markers| markers.as_str().or_else(|| markers.get(group).and_then(Item::as_str)))
     };
-    let line = table.span().map_or(1, |span| lines.at(span.start));
-    Some(Package { name: string("name")?.as_str().into(), version: string("version")?, groups, markers, line })
+    let conditions = groups.iter().map(|group| marker_of(group).map_or(Ok(None), without_extras));
+    let conditions: BTreeSet<Option<String>> = conditions.filter_map(Result::ok).collect();
+    let files = table.get("files").and_then(Item::as_array).into_iter().flatten();
+    let files = files.filter_map(|file| {
+        let field = |name: &str| file.as_inline_table()?.get(name)?.as_str().map(str::to_owned);
+        Some((field("file")?, field("hash")?))
+    });
+    Some(Package {
+        name: string("name")?.into(),
+        version: string("version")?.to_owned(),
+        installed: !conditions.is_empty(),
+        marker: any_of(conditions),
+        source: table.get("source").and_then(Item::as_table_like).and_then(source),
+        files: files.collect(),
+        line: table.span().map_or(1, |span| lines.at(span.start)),
+    })
+}
+
+/// True where one of the markers is; without a marker in one of the groups it is always installed.
+fn any_of(markers: BTreeSet<Option<String>>) -> Option<String> {
+    let markers: Vec<String> = markers.into_iter().collect::<Option<_>>()?;
+    match markers.as_slice() {
+        [] => None,
+        [only] => Some(only.clone()),
+        several => Some(several.iter().map(|marker| format!("({marker})")).collect::<Vec<_>>().join(" or ")),
+    }
+}
+
+fn source(table: &dyn TableLike) -> Option<Source> {
+    let field = |name: &str| table.get(name).and_then(Item::as_str).map(str::to_owned);
+    let url = field("url")?;
+    match field("type")?.as_str() {
+        "git" => Some(Source::Git { url, revision: field("resolved_reference")?, folder: field("subdirectory") }),
+        "url" => Some(Source::Url(url)),
+        "file" | "directory" => Some(Source::Path(url)),
+        _ => Some(Source::Index {
+            name: field("reference")?,
+            url: without_credentials(&url).trim_end_matches('/').to_owned(),
+        }),
+    }
 }
 
 /// A package that isn't the same in two locks: its versions before and after, empty where it wasn't or isn't there.
@@ -168,11 +203,51 @@ mod tests {
              [[package]]\nname = \"c\"\nversion = \"3\"\ngroups = [\"dev\"]\n{END}"
         );
         let lock = parse(&text).unwrap();
-        let markers: Vec<_> = lock.packages.iter().map(Package::marker).collect();
+        let markers: Vec<_> = lock.packages.iter().map(|package| package.marker.clone()).collect();
         // b is always there in `coupled`; c is not in the image.
         assert_eq!(markers, [Some("os_name == 'nt'".to_owned()), None, None]);
         assert_eq!(lock.installed().into_keys().map(PackageName::as_str).collect::<Vec<_>>(), ["a", "b"]);
         assert_eq!(lock.packages.iter().map(|p| p.line).collect::<Vec<_>>(), [1, 7, 13]);
+    }
+
+    #[test]
+    fn reads_sources_files_and_extras() {
+        let package = |name: &str, more: &str| {
+            format!("[[package]]\nname = \"{name}\"\nversion = \"1\"\ngroups = [\"main\"]\n{more}\n")
+        };
+        let source = |more: &str| format!("\n[package.source]\n{more}\n");
+        let text = [
+            package("a", &source("type = \"legacy\"\nurl = \"https://u:p@acme.io/simple/\"\nreference = \"acme\"")),
+            package("b", &source("type = \"url\"\nurl = \"https://x.io/b.whl\"")),
+            package(
+                "c",
+                &source(
+                    "type = \"git\"\nurl = \"https://x.io/c.git\"\nreference = \"main\"\nresolved_reference = \"0a1b\"",
+                ),
+            ),
+            package("d", &source("type = \"file\"\nurl = \"vendor/d.whl\"")),
+            package(
+                "e",
+                "optional = true\nmarkers = \"extra == \\\"x\\\"\"\nfiles = [\n    {file = \"e.whl\", hash = \"sha256:1\"},\n]\n",
+            ),
+            package("f", "markers = \"extra == \\\"x\\\" or os_name == \\\"nt\\\"\"\n"),
+            END.to_owned(),
+        ];
+        let lock = parse(&text.concat()).unwrap();
+        let sources: Vec<_> =
+            lock.packages.iter().filter_map(|package| package.source.as_ref()).map(ToString::to_string).collect();
+        assert_eq!(
+            sources,
+            [
+                "the index acme (https://acme.io/simple)",
+                "https://x.io/b.whl",
+                "https://x.io/c.git at 0a1b",
+                "the path vendor/d.whl"
+            ]
+        );
+        let (e, f) = (&lock.packages[4], &lock.packages[5]);
+        assert!(!e.installed && e.files["e.whl"] == "sha256:1");
+        assert_eq!((f.installed, f.marker.as_deref()), (true, Some("os_name == \"nt\"")));
     }
 
     #[test]
@@ -183,13 +258,13 @@ mod tests {
             ("a = 1\n<<<<<<< HEAD\n", ":2: an unresolved merge conflict"),
             ("[[package]]\nname = \"a\"\nvers", ":3: "),
             ("[[package]]\nname = \"a\"\n", "no [metadata]"),
-            (newer.as_str(), "its format is 3.0"),
-            (older.as_str(), "its format is 1.1"),
+            (newer.as_str(), "its format is 3.0, ours 2.1: it is of a newer Poetry"),
+            (older.as_str(), "its format is 1.1, ours 2.1: it is of Poetry 1"),
             (&format!("[[package]]\nname = \"a\"\n{END}"), ":1: a package without"),
         ] {
             let fault = parse(text).unwrap_err();
             assert!(fault.what.contains(expected), "{fault}");
-            assert_eq!(fault.help.as_deref(), Some("make it anew: `cargo xtask lock a`"));
+            assert_eq!(fault.help.as_deref(), Some("make it again: `cargo xtask lock a`"));
         }
     }
 

@@ -6,10 +6,10 @@ use crate::{
     error::Fault,
     lines::Lines,
     package::PackageName,
-    pin::{GROUP, Pin, Pins},
+    pin::{GROUP, Pin, Pins, Source, without_credentials},
 };
 use std::{collections::BTreeMap, path::Path};
-use toml_edit::{DocumentMut, InlineTable, Item, Table, TableLike, Value};
+use toml_edit::{DocumentMut, Item, Table, TableLike, Value};
 
 /// Our own table in pyproject.toml.
 const OURS: &str = "core-images";
@@ -31,7 +31,7 @@ impl Pyproject {
         let document = text.parse().map_err(|e: toml_edit::TomlError| {
             let line = e.span().map_or(String::new(), |span| format!(":{}", Lines::of(text).at(span.start)));
             Fault::project(format!("reading {}{line}: {}", path.display(), e.message()))
-                .help("mend the TOML, then try again")
+                .help("correct the TOML, then try again")
         })?;
         Ok(Pyproject { document, text: text.to_owned(), path: path.display().to_string() })
     }
@@ -100,15 +100,66 @@ impl Pyproject {
         self.text.lines().position(|line| line.trim_start().starts_with(start)).map_or(1, |index| index + 1)
     }
 
+    /// The indexes that it declares, each with its URL.
+    fn sources(&self) -> BTreeMap<String, String> {
+        let tables = ["tool", "poetry", "source"].iter().try_fold(self.document.as_item(), |item, key| item.get(key));
+        let tables = tables.and_then(Item::as_array_of_tables).into_iter().flatten();
+        let field = |table: &Table, name: &str| table.get(name).and_then(Item::as_str).map(str::to_owned);
+        // Poetry's lock has the URL without the last slash.
+        let source = |table: &Table| {
+            let url = without_credentials(&field(table, "url")?).trim_end_matches('/').to_owned();
+            Some((field(table, "name")?.to_lowercase(), url))
+        };
+        tables.filter_map(source).collect()
+    }
+
+    /// Can these be written in it?
+    ///
+    /// # Errors
+    /// One comes from a path, which means something else in this folder; or from an index that isn't declared here.
+    fn check_sources(&self, pins: &Pins) -> Result<(), Fault> {
+        let sources = self.sources();
+        for (name, pin) in pins.iter().flat_map(|(name, pins)| pins.iter().map(move |pin| (name, pin))) {
+            match &pin.source {
+                Some(Source::Path(path)) => {
+                    let what = format!("the base has {name} from the path {path}, which another image can't lock");
+                    return Err(Fault::project(what).help(format!(
+                        "let the base take it from an index or a URL, or let the image go without: \
+                         [tool.core-images.exceptions] {name} = \"<reason>\" in its pyproject.toml"
+                    )));
+                }
+                Some(source @ Source::Index { name: index, url })
+                    if sources.get(&index.to_lowercase()) != Some(url) =>
+                {
+                    let what =
+                        format!("the base has {name} from {source}, which the image's pyproject.toml doesn't declare");
+                    return Err(Fault::project(what).help(format!(
+                        "add to it, a line each: [[tool.poetry.source]] name = \"{index}\" url = \"{url}\" priority = \"explicit\""
+                    )));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     /// The pins that are written in it.
     pub fn pins(&self) -> Pins {
+        let sources = self.sources();
         let pin = |value: &Item| -> Option<Pin> {
             if let Some(version) = value.as_str() {
-                return Some(Pin { version: version.to_owned(), markers: None });
+                return Some(Pin { version: version.to_owned(), markers: None, source: None });
             }
             let table = value.as_table_like()?;
             let field = |name: &str| table.get(name).and_then(Item::as_str).map(str::to_owned);
-            Some(Pin { version: field("version")?, markers: field("markers") })
+            let index = |name: String| {
+                let url = sources.get(&name.to_lowercase()).cloned().unwrap_or_default();
+                Source::Index { name, url }
+            };
+            let git = |url| Some(Source::Git { url, revision: field("rev")?, folder: field("subdirectory") });
+            let source = field("url").map(Source::Url).or_else(|| field("git").and_then(git));
+            let source = source.or_else(|| field("source").map(index));
+            Some(Pin { version: field("version").unwrap_or_default(), markers: field("markers"), source })
         };
         let table = self.table(&["tool", "poetry", "group", GROUP, "dependencies"]);
         let entries = table.into_iter().flat_map(TableLike::iter);
@@ -124,13 +175,14 @@ impl Pyproject {
     /// as it is, byte for byte.
     ///
     /// # Errors
-    /// Something else stands where the group belongs.
+    /// A pin's source means something else here, or isn't declared; or something else stands where the group belongs.
     pub fn with_pins(&self, pins: &Pins) -> Result<String, Fault> {
+        self.check_sources(pins)?;
         let has_group = self.table(&["tool", "poetry", "group", GROUP]).is_some();
         if self.pins() == *pins && (has_group || pins.is_empty()) {
             return Ok(self.text.clone());
         }
-        let wrong = |what: &str| Fault::project(format!("writing {}: {what} is no table", self.path));
+        let wrong = |what: &str| Fault::project(format!("writing {}: {what} is not a table", self.path));
         let mut document = self.document.clone();
         let mut at = document.as_table_mut();
         for key in ["tool", "poetry", "group"] {
@@ -198,14 +250,21 @@ impl Pyproject {
 
 /// Pins as poetry reads them: a version, a table with markers, or a list where markers choose among versions.
 fn written(pins: &[Pin]) -> Value {
-    let one = |pin: &Pin| match &pin.markers {
-        None => Value::from(pin.version.as_str()),
-        Some(markers) => {
-            let mut table = InlineTable::new();
-            table.insert("version", pin.version.as_str().into());
-            table.insert("markers", markers.as_str().into());
-            Value::InlineTable(table)
-        }
+    let one = |pin: &Pin| {
+        let version = ("version", Some(pin.version.as_str()));
+        let (source, more) = match &pin.source {
+            None if pin.markers.is_none() => return Value::from(pin.version.as_str()),
+            None => (version, vec![]),
+            Some(Source::Index { name, .. }) => (version, vec![("source", Some(name.as_str()))]),
+            Some(Source::Url(url)) => (("url", Some(url.as_str())), vec![]),
+            Some(Source::Git { url, revision, folder }) => (
+                ("git", Some(url.as_str())),
+                vec![("rev", Some(revision.as_str())), ("subdirectory", folder.as_deref())],
+            ),
+            Some(Source::Path(path)) => (("path", Some(path.as_str())), vec![]),
+        };
+        let fields = std::iter::once(source).chain(more).chain([("markers", pin.markers.as_deref())]);
+        Value::InlineTable(fields.filter_map(|(key, value)| Some((key, Value::from(value?)))).collect())
     };
     match pins {
         [pin] => one(pin),
@@ -284,7 +343,7 @@ mod tests {
     }
 
     fn pin(version: &str, markers: Option<&str>) -> Vec<Pin> {
-        vec![Pin { version: version.to_owned(), markers: markers.map(str::to_owned) }]
+        vec![Pin { version: version.to_owned(), markers: markers.map(str::to_owned), source: None }]
     }
 
     const PLAIN: &str = "# top\n[project]\nname = 'a' # odd\nrequires-python = \">=3.13\"\ndependencies = [\n    \"x>=1\",  # why\n]\n\n[tool.other]\nz=1\n";
@@ -308,11 +367,65 @@ mod tests {
         assert_eq!(pyproject(PLAIN).with_pins(&Pins::new()).unwrap(), PLAIN);
     }
 
+    fn pin_from(source: Source) -> Vec<Pin> {
+        vec![Pin { version: "1".to_owned(), markers: None, source: Some(source) }]
+    }
+
+    fn index(url: &str) -> Source {
+        Source::Index { name: "acme".to_owned(), url: url.to_owned() }
+    }
+
+    #[test]
+    fn pins_carry_their_source() {
+        let git = |folder: Option<&str>| Source::Git {
+            url: "https://x.io/d.git".to_owned(),
+            revision: "0a1b".to_owned(),
+            folder: folder.map(str::to_owned),
+        };
+        let pins: Pins = [
+            ("a".into(), pin_from(index("https://acme.io/simple"))),
+            ("b".into(), pin_from(Source::Url("https://x.io/b-1.whl".to_owned()))),
+            ("c".into(), pin_from(git(None))),
+            ("d".into(), pin_from(git(Some("python")))),
+        ]
+        .into();
+        let declared = "[[tool.poetry.source]]\nname = \"Acme\"\nurl = \"https://user:secret@acme.io/simple/\"\npriority = \"explicit\"\n";
+        let text = pyproject(&[PLAIN, declared].concat()).with_pins(&pins).unwrap();
+        for line in [
+            "a = { version = \"1\", source = \"acme\" }",
+            "b = { url = \"https://x.io/b-1.whl\" }",
+            "c = { git = \"https://x.io/d.git\", rev = \"0a1b\" }",
+            "d = { git = \"https://x.io/d.git\", rev = \"0a1b\", subdirectory = \"python\" }",
+        ] {
+            assert!(text.lines().any(|written| written == line), "{text}");
+        }
+        assert_eq!(pyproject(&text).pins(), pins);
+        assert_eq!(pyproject(&text).with_pins(&pins).unwrap(), text);
+        // PyPI's package of that name is another one.
+        let edited = text.replace("a = { version = \"1\", source = \"acme\" }", "a = \"1\"");
+        assert_ne!(pyproject(&edited).pins(), pins);
+    }
+
+    #[test]
+    fn a_source_that_means_something_else_here_is_refused() {
+        let refused = |text: &str, source: Source| {
+            let fault = pyproject(text).with_pins(&[("a".into(), pin_from(source))].into()).unwrap_err();
+            format!("{}; {}", fault.what, fault.help.unwrap())
+        };
+        let said = refused(PLAIN, index("https://acme.io/simple"));
+        assert!(said.contains("from the index acme (https://acme.io/simple), which the image's"), "{said}");
+        assert!(said.contains("[[tool.poetry.source]] name = \"acme\" url = \"https://acme.io/simple\""), "{said}");
+        let other = "[[tool.poetry.source]]\nname = \"acme\"\nurl = \"https://other.io/simple\"\n";
+        assert!(refused(other, index("https://acme.io/simple")).contains("doesn't declare"));
+        let said = refused(PLAIN, Source::Path("vendor/a.whl".to_owned()));
+        assert!(said.contains("from the path vendor/a.whl, which another image can't lock"), "{said}");
+    }
+
     #[test]
     fn several_versions_by_marker() {
         let two = vec![
-            Pin { version: "1".to_owned(), markers: Some("python_version < '3.12'".to_owned()) },
-            Pin { version: "2".to_owned(), markers: Some("python_version >= '3.12'".to_owned()) },
+            Pin { source: None, version: "1".to_owned(), markers: Some("python_version < '3.12'".to_owned()) },
+            Pin { source: None, version: "2".to_owned(), markers: Some("python_version >= '3.12'".to_owned()) },
         ];
         let pins: Pins = [("n".into(), two)].into();
         let text = pyproject(PLAIN).with_pins(&pins).unwrap();
