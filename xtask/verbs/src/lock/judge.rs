@@ -1,13 +1,18 @@
 //! What the failures of a run mean: each is explained, and one of them means that nothing changes.
 
-use super::{Locked, PYPROJECT, staging, steps::base_lock};
+use super::{
+    Locked,
+    requirements::{self, Ancestor, Requirements},
+    staging,
+    steps::base_lock,
+};
 use crate::common::enumerate;
 use plan::{
     Action, Compute, Facts, Inputs, Outcome, Plan, Report, Source, Step,
     tools::{diagnose, poetry::Task},
 };
 use project::{
-    ImageName, PackageName,
+    ImageName, PackageName, Project,
     coupling::pins_of,
     error::{Cause, Fault},
     lockfile::Lockfile,
@@ -23,6 +28,8 @@ struct Tried {
     steps: usize,
     pyproject: Requirements,
     base: Option<Base>,
+    /// The base, what that keeps to, and so on.
+    line: Vec<Ancestor>,
     exceptions: BTreeMap<PackageName, String>,
 }
 
@@ -30,24 +37,31 @@ struct Tried {
 struct Base {
     name: ImageName,
     lock: PathBuf,
-    pyproject: Option<Requirements>,
-}
-
-/// A pyproject.toml: what it asks for, and where.
-struct Requirements {
-    path: PathBuf,
-    text: String,
+    /// Where the lock is among what is read.
+    source: usize,
 }
 
 /// Adds the step that judges how the steps of each image (`tried`) ended, and its index. When it fails, it removes what
 /// poetry worked in.
-pub fn step(facts: &Facts, images: &[Locked], steps: &[Vec<usize>], plan: &mut Plan) -> usize {
-    let tried: Vec<Tried> =
-        images.iter().zip(steps).map(|(locked, steps)| tried(facts, images, locked, steps.len())).collect();
+pub fn step(project: &Project, facts: &Facts, images: &[Locked], steps: &[Vec<usize>], plan: &mut Plan) -> usize {
+    let mut sources = Vec::new();
+    let tried = images.iter().zip(steps).map(|(locked, steps)| {
+        let base = locked.base.zip(base_lock(facts, images, locked)).map(|(base, lock)| {
+            sources.push(Source::File(lock.clone()));
+            Base { name: base.name.clone(), lock, source: sources.len() - 1 }
+        });
+        Tried {
+            name: locked.image.name.clone(),
+            is_check: locked.task == Task::Check,
+            steps: steps.len(),
+            pyproject: Requirements::of(facts, locked.image),
+            base,
+            line: requirements::line(project, facts, locked.base),
+            exceptions: locked.pyproject.exceptions().unwrap_or_default(),
+        }
+    });
+    let tried: Vec<Tried> = tried.collect();
     let is_check = tried.iter().all(|tried| tried.is_check);
-    let sources =
-        tried.iter().map(|tried| Source::File(tried.base.as_ref().map_or_else(PathBuf::new, |base| base.lock.clone())));
-    let sources: Vec<Source> = sources.collect();
     let shown = if is_check { "# explains what failed" } else { "# explains what failed; then nothing is replaced" };
     let judge = Compute::new(shown, sources, move |inputs| judge(&tried, inputs));
     let title = if is_check { "see whether all are fresh" } else { "see whether all are resolved" };
@@ -56,33 +70,16 @@ pub fn step(facts: &Facts, images: &[Locked], steps: &[Vec<usize>], plan: &mut P
     plan.push(step.cleanup(folders.map(|folder| Action::Remove(facts.shown(folder)))))
 }
 
-fn tried(facts: &Facts, images: &[Locked], locked: &Locked, steps: usize) -> Tried {
-    let requirements = |folder: &PathBuf| {
-        let path = folder.join(PYPROJECT);
-        let text = facts.files.text(&path).ok().flatten()?.to_owned();
-        Some(Requirements { path: facts.shown(path), text })
-    };
-    let base = locked.base.zip(base_lock(facts, images, locked));
-    Tried {
-        name: locked.image.name.clone(),
-        is_check: locked.task == Task::Check,
-        steps,
-        pyproject: requirements(&locked.image.folder)
-            .unwrap_or_else(|| Requirements { path: locked.image.folder.join(PYPROJECT), text: String::new() }),
-        base: base.map(|(base, lock)| Base { name: base.name.clone(), lock, pyproject: requirements(&base.folder) }),
-        exceptions: locked.pyproject.exceptions().unwrap_or_default(),
-    }
-}
-
 fn judge(tried: &[Tried], inputs: &Inputs) -> Report {
     let mut outcomes = inputs.after.iter();
     let (mut failed, mut not_run, mut faults) = (Vec::new(), Vec::new(), Vec::new());
-    for (at, image) in tried.iter().enumerate() {
+    for image in tried {
         let ends: Vec<&Outcome> = outcomes.by_ref().take(image.steps).collect();
         let fault = ends.iter().find_map(|end| if let Outcome::Failed(fault) = end { Some(fault) } else { None });
         if let Some(fault) = fault {
             failed.push(&image.name);
-            faults.push(image.explain(fault, inputs.text(at)));
+            let lock = image.base.as_ref().and_then(|base| inputs.text(base.source));
+            faults.push(image.explain(fault, lock));
         } else if ends.iter().any(|end| **end == Outcome::NotRun) {
             not_run.push(&image.name);
         }
@@ -127,15 +124,18 @@ impl Tried {
             return fault.clone().help(format!("change one of the requirements named above: {own}"));
         };
         let packages: Vec<String> = held.iter().map(|(package, version)| format!("{package} {version}")).collect();
-        let first: Vec<PackageName> = held.into_keys().take(1).collect();
-        let theirs = base.pyproject.as_ref().map_or_else(|| base.name.to_string(), |pyproject| pyproject.place(&first));
-        let first = first.first().map_or("", PackageName::as_str);
+        let held: Vec<PackageName> = held.into_keys().collect();
+        let first = held.first().map_or("", PackageName::as_str);
+        // The image whose lock decides the version; those between have it pinned.
+        let decides = self.line.iter().find(|image| !image.pins.contains(first)).or(self.line.last());
+        let theirs = decides.map_or_else(String::new, |image| {
+            format!("what {} requires ({}) or ", image.name, image.pyproject.place(&held))
+        });
         Fault {
             what: format!("lock {name}: {} has {}, and that doesn't fit: {reason}", base.name, packages.join(", ")),
             help: Some(format!(
-                "change what {} requires ({theirs}) or what {name} requires ({own}); or let them differ: \
+                "change {theirs}what {name} requires ({own}); or let them differ: \
                  [tool.core-images.exceptions] {first} = \"<reason>\" in {}",
-                base.name,
                 self.pyproject.path.display()
             )),
             ..fault.clone()
@@ -163,38 +163,6 @@ fn held_in(reason: &str, pins: &Pins, image: &ImageName) -> BTreeMap<PackageName
     held.collect()
 }
 
-impl Requirements {
-    /// Each line that asks for a package, from 1; the pins of a base are not asked for by the image itself.
-    fn lines(&self) -> impl Iterator<Item = (usize, PackageName)> {
-        let mut is_ours = true;
-        self.text.lines().enumerate().flat_map(move |(at, line)| {
-            let line = line.trim();
-            if line.starts_with('[') && line.ends_with(']') && !line.contains('"') {
-                is_ours = !line.starts_with("[tool.poetry.group.coupled") && !line.starts_with("[tool.core-images");
-            }
-            let is_asked = is_ours && !["#", "name ", "name="].iter().any(|start| line.starts_with(start));
-            // A requirement is a string (`"idna >=3"`), or the key of a table (`idna = "^3"`).
-            let names = line.split(['"', '\'']).filter(|_| is_asked).map(|part| {
-                part.split(|c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c))).next().unwrap_or_default()
-            });
-            names.filter(|name| !name.is_empty()).map(|name| (at + 1, PackageName::from(name))).collect::<Vec<_>>()
-        })
-    }
-
-    /// What it asks for that an explanation names.
-    fn asked_in(&self, reason: &str) -> Vec<PackageName> {
-        let words: Vec<PackageName> = reason.split_whitespace().map(PackageName::from).collect();
-        self.lines().map(|(_, name)| name).filter(|name| words.contains(name)).collect()
-    }
-
-    /// File and line of the first of these packages that it asks for, else of where its dependencies begin.
-    fn place(&self, packages: &[PackageName]) -> String {
-        let asked = self.lines().find(|(_, name)| packages.contains(name)).map(|(line, _)| line);
-        let begin = || self.text.lines().position(|line| line.starts_with("dependencies")).map_or(1, |at| at + 1);
-        format!("{}:{}", self.path.display(), asked.unwrap_or_else(begin))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -209,20 +177,17 @@ mod tests {
                          old-client is forbidden.\nSo, because child depends on old-client (<3), version solving failed.\n";
 
     fn image(name: &str, base: Option<&str>, text: &str) -> Tried {
-        let requirements = |name: &str, text: &str| Requirements {
-            path: format!("images/{name}/pyproject.toml").into(),
-            text: text.to_owned(),
-        };
         Tried {
             name: name.parse().unwrap(),
             is_check: false,
             steps: 1,
-            pyproject: requirements(name, text),
+            pyproject: Requirements::of_text(name, text),
             base: base.map(|base| Base {
                 name: base.parse().unwrap(),
                 lock: format!("images/.lock-{base}/poetry.lock").into(),
-                pyproject: Some(requirements(base, BASE)),
+                source: 0,
             }),
+            line: base.map(|base| Ancestor::of_text(base, BASE)).into_iter().collect(),
             exceptions: BTreeMap::new(),
         }
     }
@@ -239,7 +204,7 @@ mod tests {
     #[test]
     fn a_clash_names_both_sides_and_the_lines_to_change() {
         let family = [image("base", None, BASE), image("child", Some("base"), CHILD)];
-        let read = vec![Input::Missing, Input::Text(lock(&[("idna", "3.10"), ("requests", "2.34")]))];
+        let read = vec![Input::Text(lock(&[("idna", "3.10"), ("requests", "2.34")]))];
         let report = judge(&family, &Inputs { read, after: vec![Outcome::Done, failed(CLASH)] });
         let fault = report.fault.clone().unwrap();
         assert!(
@@ -256,6 +221,19 @@ mod tests {
             )
         );
         assert_eq!(notes(&report), ["no lock was changed, of any image; failed: child"]);
+    }
+
+    #[test]
+    fn the_line_to_change_is_that_of_the_image_which_decides() {
+        let middle = "[project]\ndependencies = [\"certifi\"]\n\n[tool.poetry.group.coupled.dependencies]\n\
+                      requests = \"2.34\"\n";
+        let line = vec![Ancestor::of_text("middle", middle), Ancestor::of_text("base", BASE)];
+        let child = Tried { line, ..image("child", Some("middle"), CHILD) };
+        let read = vec![Input::Text(lock(&[("requests", "2.34")]))];
+        let fault = judge(&[child], &Inputs { read, after: vec![failed(CLASH)] }).fault.unwrap();
+        assert!(fault.what.starts_with("lock child: middle has requests 2.34, "), "{fault}");
+        let help = fault.help.unwrap();
+        assert!(help.starts_with("change what base requires (images/base/pyproject.toml:6) or "), "{help}");
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod generated;
 mod judge;
 mod moves;
 mod place;
+mod requirements;
 mod steps;
 
 use crate::{

@@ -33,7 +33,7 @@ pub fn check(project: &Project, facts: &Facts, images: &[Locked], plan: &mut Pla
         let step = Step::new(format!("check the lock of {name}"), poetry.run).image(name).cleanup(poetry.container);
         tried.push(vec![plan.push(step.on_failure(OnFailure::Judged))]);
     }
-    judge::step(facts, images, &tried, plan);
+    judge::step(project, facts, images, &tried, plan);
     Ok(())
 }
 
@@ -76,7 +76,7 @@ pub fn resolve(project: &Project, facts: &Facts, images: &[Locked], plan: &mut P
         done.extend(own.last().map(|last| (name, *last)));
         tried.push(own);
     }
-    Ok(judge::step(facts, images, &tried, plan))
+    Ok(judge::step(project, facts, images, &tried, plan))
 }
 
 /// What poetry works with. A lock that can't be read is left out, so that poetry makes a new one.
