@@ -111,7 +111,7 @@ pub fn verdict(ended: &Ended) -> Verdict {
         Speaker::Registry => engine::silent(tail).or_else(|| registry::why(ended.run, tail)),
         Speaker::Docker => engine::silent(tail).or_else(|| engine::pull_refused(tail)),
         Speaker::Aws => aws::why(ended),
-        Speaker::Other => packages::why(tail),
+        Speaker::Other => sudo(ended.run, tail).or_else(|| packages::why(tail)),
     };
     let what = format!("`{}` ended with exit code {}", ended.run.brief(), ended.code);
     let own = || Cause::Tool { code: ended.code, said: tail.to_owned() };
@@ -131,6 +131,15 @@ pub fn verdict(ended: &Ended) -> Verdict {
         login_refused: speaker == Speaker::Registry && registry::login_refused(tail),
         second_look: (of_docker && !is_explained).then(|| engine::second_look(ended)),
     }))
+}
+
+/// sudo wanted a password, and there was nobody to give it.
+fn sudo(run: &Invocation, tail: &str) -> Option<Why> {
+    let asks = ["a password is required", "a terminal is required", "unable to read password"];
+    (program(run) == "sudo" && says(last_lines(tail, 5), &asks)).then(|| {
+        let help = "run it in a terminal where a password can be typed, or as root";
+        Why::new(Cause::Refused, "sudo asks for a password", help)
+    })
 }
 
 /// The name of the program, wherever it is.

@@ -106,6 +106,8 @@ fn codes_and_advice() {
             "lock again",
         ),
         (Role::Command, "poetry lock", 3, "something else", 3, ""),
+        (Role::Login, "sudo --validate", 1, "sudo: a terminal is required to read the password", 77, "in a terminal"),
+        (Role::Command, "sudo apt-get x", 9, "apt-get: no", 9, ""),
     ] {
         let fault = diagnosis(&role, run, code, tail).fault;
         assert_eq!(fault.cause.exit_code(), expected, "{run}: {tail}: {fault}");
