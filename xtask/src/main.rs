@@ -6,7 +6,7 @@ mod facts;
 use anyhow::{Context as _, Result, bail};
 use clap::{CommandFactory as _, FromArgMatches as _};
 use exec::{
-    Executor, Settings, interrupt,
+    Executor, Settings, caught, interrupt,
     output::{Ui, report_panics, secrets_of},
 };
 use facts::Place;
@@ -33,7 +33,8 @@ fn main() -> ExitCode {
     let ui = Ui::detect();
     report_panics(&ui);
     let name = matches.subcommand_name().unwrap_or_default();
-    let Err(error) = interrupt::listen().map_err(Into::into).and_then(|()| run(&cli, name, &ui)) else {
+    let run = || caught(|| run(&cli, name, &ui)).map_err(Into::into).and_then(|result| result);
+    let Err(error) = interrupt::listen().map_err(Into::into).and_then(|()| run()) else {
         return ExitCode::SUCCESS;
     };
     let fault = match fault_of(error) {

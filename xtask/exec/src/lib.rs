@@ -127,7 +127,10 @@ fn interrupted() -> Fault {
 }
 
 /// Turns a panic into a fault, so that a mistake of ours neither hangs a run nor keeps it from cleaning up.
-fn caught<T>(what: impl FnOnce() -> T) -> Result<T, Fault> {
+///
+/// # Errors
+/// The panic.
+pub fn caught<T>(what: impl FnOnce() -> T) -> Result<T, Fault> {
     catch_unwind(AssertUnwindSafe(what)).map_err(|panic| internal(panic.as_ref()))
 }
 

@@ -1,6 +1,6 @@
 //! The tests of the binary: a folder a layer, a file a verb or a topic.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test's helper fails the test")]
-#![expect(clippy::disallowed_methods, reason = "tests start processes and send signals")]
+#![expect(clippy::disallowed_methods, clippy::disallowed_macros, reason = "tests start processes, signal and print")]
 
 mod cli;
 mod engine;

@@ -49,6 +49,7 @@ impl Drawing {
     }
 
     /// To the size that the real terminal has now.
+    #[expect(clippy::disallowed_methods, reason = "asks for its size, and prints nothing")]
     pub fn resize(&self) {
         if let Ok(size) = tcgetwinsize(stderr()) {
             let _ = tcsetwinsize(&self.0, size);
