@@ -7,6 +7,7 @@ use crate::{
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs, io,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     time::SystemTime,
 };
@@ -34,6 +35,8 @@ pub enum Entry {
 pub struct File {
     pub text: String,
     pub read_only: bool,
+    /// Only its owner, or the owner's group, may read it.
+    pub private: bool,
     pub modified: SystemTime,
 }
 
@@ -88,7 +91,7 @@ impl Files {
         for folder in path.ancestors().skip(1).filter(|folder| !folder.as_os_str().is_empty()) {
             self.entries.insert(folder.to_owned(), Entry::Folder);
         }
-        let file = File { text: text.into(), read_only: false, modified: SystemTime::UNIX_EPOCH };
+        let file = File { text: text.into(), read_only: false, private: false, modified: SystemTime::UNIX_EPOCH };
         self.set(path, Entry::File(file));
     }
 
@@ -191,6 +194,7 @@ fn entry(path: &Path) -> Entry {
         Ok(text) => Entry::File(File {
             text,
             read_only: about.permissions().readonly(),
+            private: about.permissions().mode() & 0o004 == 0,
             modified: about.modified().unwrap_or(SystemTime::UNIX_EPOCH),
         }),
         Err(e) => unreadable(e),

@@ -212,3 +212,18 @@ fn an_engine_error_is_not_a_failed_suite() {
     repo.on("docker compose * run *", Reply::fails(1, gone));
     repo.run(&["validate", "fastapi-serve"]).fails(69, &["the docker engine doesn't answer"]);
 }
+
+#[test]
+fn a_strict_umask_keeps_no_suite_from_its_tests() {
+    for (mode, opened) in [(0o644, 0), (0o640, 1), (0o600, 1)] {
+        let repo = Repo::new();
+        repo.install("chmod");
+        repo.engine_has("fastapi-serve", "sha256:2", &[]);
+        suite_reports(&repo, "fastapi-serve", 0, 0);
+        let file = repo.root.join("images/fastapi-serve/Dockerfile");
+        fs::set_permissions(file, fs::Permissions::from_mode(mode)).unwrap();
+        repo.run(&["validate", "fastapi-serve"]).succeeds();
+        let calls = repo.calls();
+        assert_eq!(calls.iter().filter(|call| *call == "chmod --recursive go+rX images").count(), opened, "{calls:?}");
+    }
+}

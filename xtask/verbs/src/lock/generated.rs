@@ -50,9 +50,12 @@ impl Generated {
         let mut files = self.files.clone();
         for (path, input) in self.paths.iter().zip(read) {
             let entry = match input {
-                Input::Text(text) => {
-                    Entry::File(File { text: text.clone(), read_only: false, modified: SystemTime::UNIX_EPOCH })
-                }
+                Input::Text(text) => Entry::File(File {
+                    text: text.clone(),
+                    read_only: false,
+                    private: false,
+                    modified: SystemTime::UNIX_EPOCH,
+                }),
                 _ => Entry::Missing,
             };
             files.set(path, entry);

@@ -121,7 +121,7 @@ fn the_helper_runs_poetry_where_the_host_has_none() {
 
 #[test]
 fn a_read_only_file_is_left_alone() {
-    let file = File { text: lock(&[]), read_only: true, modified: SystemTime::UNIX_EPOCH };
+    let file = File { text: lock(&[]), read_only: true, private: false, modified: SystemTime::UNIX_EPOCH };
     let family = family().with(|facts| facts.files.set("images/python-base/poetry.lock", Entry::File(file)));
     let fault = family.fault(&["lock", "python-base"]);
     assert_eq!(fault.what, "lock: images/python-base/poetry.lock is read-only");

@@ -2,6 +2,7 @@
 
 mod judge;
 mod junit;
+mod readable;
 pub mod record;
 
 use crate::{
@@ -22,7 +23,10 @@ use project::{
     Image, ImageName, Project,
     error::{Cause, Fault},
 };
-use std::path::{Path, PathBuf};
+use std::{
+    ops::Range,
+    path::{Path, PathBuf},
+};
 
 /// Where the suites' reports are, below the root.
 const REPORTS: &str = "target/validate";
@@ -36,7 +40,7 @@ impl Verb for flags::Validate {
         }
         let names: Vec<ImageName> = suites.iter().map(|(image, _)| image.name.clone()).collect();
         let engine = local::with_bases(project, &names)?;
-        Ok(Needs { claims: names, docker: true, engine, ..Needs::default() })
+        Ok(Needs { claims: names, docker: true, engine, files: readable::wanted(), ..Needs::default() })
     }
 
     fn plan(&self, project: &Project, facts: &Facts, _globals: &Globals) -> Result<Plan, Fault> {
@@ -58,8 +62,12 @@ impl Verb for flags::Validate {
                 plan.note(format!("{}: only a part of its suite, so this isn't recorded as validated", image.name));
             }
         }
-        let judged: Vec<(Suite, usize)> =
-            suites.iter().map(|(image, suite)| run(project, facts, image, suite, &self.pytest, &mut plan)).collect();
+        if let Some(open) = readable::step(facts).filter(|_| !suites.is_empty()) {
+            plan.push(open);
+        }
+        let first = plan.steps.len();
+        let judged = suites.iter().map(|suite| run(project, facts, *suite, &self.pytest, 0..first, &mut plan));
+        let judged: Vec<(Suite, usize)> = judged.collect();
         if self.pytest.is_empty() {
             // After all judgements: a test that failed says more than a record that can't be written.
             for (suite, judged) in judged {
@@ -120,19 +128,21 @@ pub fn report(image: &ImageName) -> PathBuf {
     Path::new(REPORTS).join(image.as_str()).join("junit.xml")
 }
 
-/// Adds the steps that run a suite and judge its end; gives the latter's index. `options` are pytest's.
+/// Adds the steps that run a suite, after those that come `first`, and judge its end; gives the latter's index. `options`
+/// are pytest's.
 fn run(
     project: &Project,
     facts: &Facts,
-    image: &Image,
-    suite: &str,
+    (image, suite): (&Image, &str),
     options: &[String],
+    first: Range<usize>,
     plan: &mut Plan,
 ) -> (Suite, usize) {
     let name = &image.name;
     let folder = facts.shown(Path::new(REPORTS).join(name.as_str()));
     let inspected = folder.join("image.json");
-    let prepare = plan.push(Step::new(format!("make {}", folder.display()), Action::OpenFolder(folder)));
+    let prepare = Step::new(format!("make {}", folder.display()), Action::OpenFolder(folder));
+    let prepare = plan.push(prepare.after(first));
     let inspect = plan.push(inspect(image, &inspected).after([prepare]));
     // Two runs in two clones don't meet.
     let container = format!("{suite}-{}", facts.process);
