@@ -171,7 +171,7 @@ pub fn findings(members: &[Member]) -> Vec<Finding> {
 
 fn stale(member: &Member) -> Option<Finding> {
     let name = &member.image.name;
-    (member.lock.content_hash != member.pyproject.content_hash()).then(|| Finding {
+    (!member.pyproject.is_locked_by(&member.lock)).then(|| Finding {
         place: format!("{}:1", member.file("poetry.lock")),
         what: format!("stale: its pyproject.toml has changed since: cargo xtask lock {name}"),
     })
