@@ -140,7 +140,7 @@ fn a_base_with_a_broken_lock_is_named_before_poetry_runs() {
             Some(OLD_LOCK.split("[metadata]").next().unwrap()),
             "no [metadata] with lock-version and content-hash: cut off",
         ),
-        (Some(&OLD_LOCK.replace("2.1", "3.0")), "its format is 3.0, ours 2.x"),
+        (Some(&OLD_LOCK.replace("2.1", "3.0")), "its format is 3.0, ours 2.1"),
     ] {
         let repo = Repo::new();
         let lock = repo.root.join("images/python-base/poetry.lock");
