@@ -42,7 +42,6 @@ fn a_wrong_compose_file_is_named_with_the_line() {
             &["yaml:35: ", "python-base", "/other"],
         ),
         ("  python-base-tests:", "  pyton-base-tests:", &["pyton-base-tests", "pyton-base, which no service builds"]),
-        ("\n  kubeflow-b:\n", "\n  lonely: {image: x}\n\n  kubeflow-b:\n", &["lonely", "no build:", "yaml:"]),
         ("services:", "include: [x]\nservices:", &["yaml:4", "`include`"]),
     ];
     for (from, to, words) in cases {
