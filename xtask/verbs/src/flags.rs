@@ -20,7 +20,8 @@ Examples:
 
 Exit codes:
   0 done · 2 usage · 65 the repository's files are wrong · 69 a tool, the engine or a registry is missing
-  75 another run works on the image, or built it anew · 77 not allowed · 130 interrupted · else the suite's or the tool's own")]
+  70 a fault of the xtask itself · 74 a file can't be read or written
+  75 another run works on the image, or built it again · 77 not allowed · 130 interrupted · else the suite's or the tool's own")]
 pub struct Cli {
     #[command(flatten)]
     pub globals: Globals,
@@ -52,7 +53,7 @@ pub enum Command {
     List(List),
     /// Print what images are made of, as one hash each
     Fingerprint(Fingerprint),
-    /// Print what stands on what
+    /// Print what is built on what
     Graph(Graph),
     /// Write a page to look at: the graph, what the engine has, and every package's version in every image
     Report(Report),
@@ -107,7 +108,7 @@ pub struct Lock {
     /// Change nothing; fail where a lock is not fresh for its pyproject.toml
     #[arg(long, conflicts_with_all = ["update", "with_dependents"])]
     pub check: bool,
-    /// Lock what stands on them as well, so that a change flows through the family
+    /// Lock what is coupled to them as well, so that a change flows through the family
     #[arg(long)]
     pub with_dependents: bool,
     /// Take the newest versions that fit, of everything or of --update=PACKAGE,…
@@ -130,7 +131,7 @@ pub struct Couple {
 pub struct Build {
     #[command(flatten)]
     pub images: Images,
-    /// Build what stands on them as well
+    /// Build what is built on them as well
     #[arg(long)]
     pub with_dependents: bool,
 }
@@ -177,7 +178,7 @@ pub struct Stop {
 pub struct Validate {
     #[command(flatten)]
     pub images: Images,
-    /// Validate what stands on them as well
+    /// Validate what is built on them as well
     #[arg(long)]
     pub with_dependents: bool,
     /// pytest's options, such as `-k NAME`: what is then run is no whole suite, and not recorded
@@ -228,7 +229,7 @@ pub struct Report {
 
 #[derive(Debug, Args)]
 pub struct Check {
-    /// Write the generated parts of README.md anew instead of comparing them
+    /// Write the generated parts of README.md again instead of comparing them
     #[arg(long)]
     pub write: bool,
 }

@@ -5,9 +5,9 @@ use project::{ImageName, ImageRef};
 use serde::Deserialize;
 use std::{collections::BTreeMap, path::Path};
 
-/// The label that a `development` stage bears, and everything built on one inherits.
+/// The label of a `development` stage, which everything built on one inherits.
 pub const STAGE_LABEL: &str = "core-images.stage";
-/// The label that a stand-in for an external image bears, and everything built on one inherits.
+/// The label of a stand-in for an external image, which everything built on one inherits.
 pub const STAND_IN_LABEL: &str = "core-images.stand-in";
 /// Begins the label with a vendor's index that wheels came from, and everything built on those inherits.
 pub const INDEX_LABEL: &str = "core-images.index.";
@@ -128,7 +128,7 @@ impl Compose {
         Invocation { env: env.collect(), ..call }
     }
 
-    /// Builds an image, which bears what it stands on as its labels.
+    /// Builds an image, whose labels name its base.
     pub fn build(&self, image: &ImageName, base: Option<&ImageRef>, cache: bool) -> Invocation {
         let options: &[&str] = if cache { &[] } else { &["--no-cache"] };
         let call = self.call(&[&["build"], options, &[image.as_str()]].concat());
@@ -316,7 +316,7 @@ mod tests {
         for (labels, layers, expected) in [
             (("r/base:1", "1"), &["x", "y", "z"][..], true),
             (("r/base:1", "pushed-1"), &["x", "y", "z"], true),
-            // A base that was built anew with the same layers may have other variables.
+            // A base that was built again with the same layers may have other variables.
             (("r/base:1", "0"), &["x", "y", "z"], false),
             (("", ""), &["x", "y", "z"], true),
             (("", ""), &["x", "y"], true),

@@ -32,7 +32,7 @@ impl Index {
 pub enum Task {
     /// Resolve, keeping the locked versions that still fit.
     Lock,
-    /// Resolve anew: the newest of everything that fits.
+    /// Resolve from scratch: the newest of everything that fits.
     Regenerate,
     /// The newest of these packages, and of what they need.
     Update(Vec<String>),

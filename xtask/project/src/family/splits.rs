@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 pub type Standards<'a> = BTreeMap<&'a PackageName, (&'a Member<'a>, BTreeSet<&'a str>)>;
 
 /// What each member is held against: the image it is coupled to, where that has the package; else the first image, in the
-/// order of the compose file, that has it. (So an exception is said once, and what stands on that image follows it.)
+/// order of the compose file, that has it. (So an exception is said once, and what is built on that image follows it.)
 pub fn standards<'a>(members: &'a [Member<'a>]) -> Vec<Standards<'a>> {
     let versions: Vec<_> = members.iter().map(Member::versions).collect();
     let mut first = Standards::new();

@@ -39,7 +39,7 @@ pub fn why(ended: &Ended) -> Option<Why> {
     }
     if let Some(line) = said(&["custom-process", "credential_process"]) {
         let help = format!(
-            "mend the profile's credential_process: `{aws} configure get credential_process{of_profile}` shows it"
+            "correct the profile's credential_process: `{aws} configure get credential_process{of_profile}` shows it"
         );
         return refused(line, help);
     }
