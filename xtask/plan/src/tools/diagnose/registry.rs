@@ -127,8 +127,9 @@ fn no_repository(line: &str, tail: &str) -> Why {
     Why::new(Cause::Unavailable, line, help)
 }
 
-/// The registry that docker says it pushes to.
+/// The registry that docker, or compose, says it pushes to.
 fn pushed_to(tail: &str) -> Option<&str> {
-    let (_, rest) = tail.rsplit_once("refers to repository [")?;
-    rest.split_once('/').map(|(host, _)| host)
+    let docker = tail.rsplit_once("refers to repository [").map(|(_, rest)| rest);
+    let compose = || tail.lines().find_map(|line| line.trim_start().strip_prefix("Pushing "));
+    docker.or_else(compose)?.split_once('/').map(|(host, _)| host)
 }

@@ -225,9 +225,14 @@ fn only_ecr_is_logged_in_to_by_us() {
         ("ghcr.io", "log in: `docker login ghcr.io`"),
         ("localhost:5000", "log in: `docker login localhost:5000`"),
     ] {
-        let tail = format!("The push refers to repository [{host}/acme/a]\nunauthorized: authentication required");
-        let fault = diagnosis(&REGISTRY, PUSH, 1, &tail).fault;
-        assert_eq!((fault.cause.exit_code(), fault.help.as_deref()), (77, Some(expected)));
+        for says in [
+            format!("The push refers to repository [{host}/acme/a]\n5f70: Pushing [==>]  1kB"),
+            // Compose's own words.
+            format!(" Pushing {host}/acme/a:1: d2cacdd2d0fc Preparing"),
+        ] {
+            let fault = diagnosis(&REGISTRY, PUSH, 1, &format!("{says}\nunauthorized: authentication required")).fault;
+            assert_eq!((fault.cause.exit_code(), fault.help.as_deref()), (77, Some(expected)));
+        }
     }
 }
 
