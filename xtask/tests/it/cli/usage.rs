@@ -31,7 +31,7 @@ fn an_image_in_one_compose_file_only_is_an_error() {
 #[test]
 fn a_wrong_compose_file_is_named_with_the_line() {
     const FILE: &str = "docker-compose.dev.yaml";
-    let cases: [(&str, &str, &[&str]); 8] = [
+    let cases: [(&str, &str, &[&str]); 7] = [
         ("    build:\n      context: ./images/python-base", "    build: {\n", &["docker-compose.dev.yaml:"]),
         ("images/python-base\n", "images/${WHERE:?say where}\n", &["python-base", "WHERE", "say where", "yaml:37"]),
         ("images/python-base\n", "images/${WHERE\n", &["yaml:37", "python-base", "invalid interpolation"]),
