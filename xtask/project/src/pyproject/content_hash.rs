@@ -141,6 +141,48 @@ mod tests {
         assert!(!fresh("2.3.0", &without) && !fresh("2.2.1", "x") && !fresh("?", &without));
     }
 
+    /// Files out of everything that the hash is made of, and what it isn't.
+    #[test]
+    #[ignore = "needs poetry: cargo xtask setup"]
+    #[expect(clippy::disallowed_methods, reason = "the test runs the real poetry")]
+    fn any_files_hash_is_poetrys() {
+        const SCRIPT: &str = "import sys, tomllib; from pathlib import Path; from poetry.packages.locker import Locker\n\
+            for path in sys.argv[1:]:\n  locker = Locker(Path('none'), tomllib.loads(Path(path).read_text()))\n  \
+            print(locker._get_content_hash(), locker._get_content_hash(with_dependency_groups=False))";
+        let parts = [
+            "[project]\nname = 'a'\nrequires-python = '>=3.13'\ndependencies = ['x>=1', 'é @ https://x.io/e.whl']\n\
+             [project.optional-dependencies]\nq = ['y']\n",
+            "[dependency-groups]\ndev = ['pytest', {include-group = 'b'}]\nb = ['c']\n",
+            "[dependency-groups]\n",
+            "[tool.poetry.dependencies]\nx = {source = 'acme', version = '*'}\nl = {path = 'vendor/l.whl', develop = true}\n",
+            "[[tool.poetry.source]]\nname = 'acme'\nurl = 'https://u:p@acme.io/simple/'\npriority = 'explicit'\n",
+            "[tool.poetry.group.coupled]\noptional = true\n[tool.poetry.group.coupled.dependencies]\n\
+             a = [{version = '1', markers = \"x == '1'\"}, {url = 'https://x'}]\n",
+            "[tool.poetry.extras]\nq = ['l']\n",
+            "[tool.poetry.dev-dependencies]\nz = '1'\n",
+            "[tool.core-images]\ncoupled-to = 'b'\n",
+        ];
+        let folder = xshell::Shell::new().unwrap().create_temp_dir().unwrap();
+        let mut random = crate::testing::Random(20_261_125);
+        let mut hashes = Vec::new();
+        let mut python = std::process::Command::new(
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tools/poetry/bin/python"),
+        );
+        python.args(["-c", SCRIPT]);
+        for i in 0..80 {
+            let chosen: Vec<&str> = parts.into_iter().filter(|_| random.below(2) == 0).collect();
+            let Ok(pyproject) = Pyproject::parse(Path::new("p"), &chosen.concat()) else { continue };
+            let path = folder.path().join(i.to_string());
+            std::fs::write(&path, chosen.concat()).unwrap();
+            python.arg(path);
+            hashes.push(format!("{} {}", pyproject.hash(true), pyproject.hash(false)));
+        }
+        let output = python.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(hashes.len() > 40);
+        assert_eq!(String::from_utf8_lossy(&output.stdout).lines().collect::<Vec<_>>(), hashes);
+    }
+
     /// The locks of the repository were written by poetry itself.
     #[test]
     fn the_hash_is_poetrys() {
