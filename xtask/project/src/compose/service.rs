@@ -106,8 +106,10 @@ impl<'a> Reader<'a> {
             definition: BTreeMap::new(),
         };
         let Node::Map(keys) = node else {
-            build.context =
-                self.text(node).map_err(|_| Wrong::Value("build", "a string or a mapping is wanted".to_owned()))?;
+            build.context = match node {
+                Node::Text(_) | Node::Scalar(_) => self.text(node).map_err(at("build"))?,
+                _ => return Err(Wrong::Value("build", "a string or a mapping is wanted".to_owned())),
+            };
             return Ok(build);
         };
         for (key, node) in keys {
