@@ -59,7 +59,7 @@ impl Verb for flags::Check {
         Ok(Needs { files, ..Needs::default() })
     }
 
-    fn plan(&self, _project: &Project, facts: &Facts, globals: &Globals) -> Result<Plan, Fault> {
+    fn plan(&self, _project: &Project, facts: &Facts, _globals: &Globals) -> Result<Plan, Fault> {
         let carried = if self.write { carried(facts)? } else { Vec::new() };
         let mut edited = None;
         if !carried.is_empty() {
@@ -79,7 +79,7 @@ impl Verb for flags::Check {
                 what: "its generated parts are stale: cargo xtask check --write".to_owned(),
             })),
         }
-        Ok(plan(facts, &findings, writes, globals.dry_run))
+        Ok(plan(facts, &findings, writes))
     }
 }
 
@@ -118,33 +118,34 @@ fn findings(facts: &Facts) -> Result<(Vec<Finding>, Vec<Written>), Fault> {
     Ok((findings, stale))
 }
 
-/// Writes the files, then says the findings, which fail the run.
-fn plan(facts: &Facts, findings: &[Finding], writes: Vec<Written>, dry_run: bool) -> Plan {
-    let mut plan = Plan::default();
+/// One step, however many files: what is said and written is known, and only a run may do it.
+fn plan(facts: &Facts, findings: &[Finding], writes: Vec<Written>) -> Plan {
+    let (mut report, mut shown) = (Report::default(), Vec::new());
     for Written { path, text, note } in writes {
-        if !dry_run {
-            plan.note(format!("{}: {note}", path.display()));
+        report = report.note(format!("{}: {note}", path.display()));
+        let write = Action::Write { to: facts.shown(path), text };
+        shown.push(write.to_string());
+        if let Action::Write { to, text } = write {
+            report = report.write(to, text);
         }
-        let title = format!("write {}", path.display());
-        plan.push(Step::new(title, Action::Write { to: facts.shown(path), text }));
+    }
+    for Finding { place, what } in findings {
+        let text = printable(&format!("{place}: error: {what}"));
+        shown.push(format!("# {text}"));
+        report = report.note(text);
     }
     if !findings.is_empty() {
-        let written = 0..plan.steps.len();
-        plan.push(Step::new("check", Action::Compute(failing(findings))).after_end(written));
+        let (count, s) = (findings.len(), if findings.len() == 1 { "" } else { "s" });
+        let what = format!("check: {count} fault{s} found, listed above");
+        shown.push(format!("# {what}"));
+        report = report.fail(Fault::project(what));
+    }
+    let mut plan = Plan::default();
+    if !shown.is_empty() {
+        let check = Compute::new(shown.join("\n"), [], move |_| report.clone());
+        plan.push(Step::new("check", Action::Compute(check)));
     }
     plan
-}
-
-fn failing(findings: &[Finding]) -> Compute {
-    let said = |finding: &Finding| printable(&format!("{}: error: {}", finding.place, finding.what));
-    let said: Vec<String> = findings.iter().map(said).collect();
-    let count = said.len();
-    let what = format!("check: {count} fault{} found, listed above", if count == 1 { "" } else { "s" });
-    let shown = said.iter().chain([&what]).map(|line| format!("# {line}")).collect::<Vec<_>>().join("\n");
-    Compute::new(shown, [], move |_| {
-        let report = Report { notes: said.iter().map(|line| line.as_str().into()).collect(), ..Report::default() };
-        report.fail(Fault::project(what.clone()))
-    })
 }
 
 /// A text of the repository's must not steer a terminal.
@@ -215,7 +216,7 @@ mod tests {
         expect_plan!("check", rules.outline(&["check"]));
         expect_plan!("check_write", rules.outline(&["check", "--write"]));
         let dry = rules.plan(&["check", "--write", "--dry-run"]);
-        assert_eq!(dry.notes, [], "what a dry run doesn't write isn't said to be written");
+        assert_eq!(dry.notes, [], "a dry run doesn't say that it writes");
         let fault = "# images/python-base/tests: error: is missing\n# check: 2 faults found, listed above\n";
         assert!(dry.to_string().ends_with(fault), "{dry}");
     }

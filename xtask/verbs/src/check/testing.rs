@@ -1,7 +1,7 @@
 //! A family that keeps every rule, written by hand: a test breaks one, and sees what is found.
 
 use crate::testing::{self, Family};
-use plan::{Action, Inputs, Plan, Step};
+use plan::{Action, Inputs, Plan, Report, Step};
 use project::files::Files;
 use std::{fmt::Write as _, sync::OnceLock};
 
@@ -123,26 +123,33 @@ impl Rules {
         self.plan(args).outline()
     }
 
+    /// What a run says and writes.
+    #[track_caller]
+    fn report(&self, args: &[&str]) -> Report {
+        let plan = self.plan(args);
+        match &plan.steps[..] {
+            [] => Report::default(),
+            [Step { action: Action::Compute(check), .. }] => check.report(&Inputs::default()),
+            _ => panic!("{}", plan.outline()),
+        }
+    }
+
     /// What `check` finds: the place and what is wrong there.
     #[track_caller]
     pub fn findings(&self) -> Vec<String> {
-        let plan = self.plan(&["check"]);
-        let fail = match &plan.steps[..] {
-            [] => return Vec::new(),
-            [Step { action: Action::Compute(fail), .. }] => fail.report(&Inputs::default()),
-            _ => panic!("{}", plan.outline()),
-        };
-        let what = fail.fault.map(|fault| (fault.cause.exit_code(), fault.what)).unwrap();
-        let count = fail.notes.len();
+        let report = self.report(&["check"]);
+        let count = report.notes.len();
         let expected = format!("check: {count} fault{} found, listed above", if count == 1 { "" } else { "s" });
-        assert_eq!(what, (65, expected));
-        fail.notes.iter().map(|note| note.text.replacen(" error:", "", 1)).collect()
+        let fault = report.fault.map(|fault| (fault.cause.exit_code(), fault.what));
+        assert_eq!((fault, report.writes), ((count > 0).then_some((65, expected)), Vec::new()));
+        report.notes.iter().map(|note| note.text.replacen(" error:", "", 1)).collect()
     }
 
     /// What `check --write` writes.
     #[track_caller]
     pub fn writes(&self) -> Vec<(String, String)> {
-        writes(&self.plan(&["check", "--write"]))
+        let writes = self.report(&["check", "--write"]).writes;
+        writes.into_iter().map(|(path, text)| (path.display().to_string(), text)).collect()
     }
 
     /// After `check --write`.
@@ -159,12 +166,4 @@ impl Rules {
         let line = text.lines().position(|line| line.starts_with(start));
         format!("{path}:{}", line.unwrap_or_else(|| panic!("{path} has no line {start:?}")) + 1)
     }
-}
-
-fn writes(plan: &Plan) -> Vec<(String, String)> {
-    let write = |action: &Action| match action {
-        Action::Write { to, text } => Some((to.display().to_string(), text.clone())),
-        _ => None,
-    };
-    plan.steps.iter().filter_map(|step| write(&step.action)).collect()
 }
