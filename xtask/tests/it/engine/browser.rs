@@ -30,6 +30,7 @@ const measured = {
   boxes: all('svg .box').map(e => ({name: e.querySelector('text').textContent, link: e.getAttribute('href'),
     frame: rect(e.querySelector('rect')), texts: [...e.querySelectorAll('text')].map(rect)})),
   edges: all('svg .edge').length,
+  images: [document.querySelector('.images'), document.querySelector('.images').parentElement].map(e => e.scrollWidth),
   apart: all('.apart tbody tr').map(e => [...e.children].map(cell => cell.innerText)),
   splits: all('.matrix td.split').map(e => e.innerText),
   exceptions: all('.matrix td.exception').map(e => e.innerText),
@@ -116,6 +117,9 @@ fn is_sound(seen: &Value, width: u32, images: usize) {
             assert!(apart, "two boxes overlap: {frame} {other}");
         }
     }
+    if width == DESKTOP {
+        assert!(number(&seen["images"][0]) <= number(&seen["images"][1]), "a column of the images is out of sight: {seen}");
+    }
     // The names stay in sight when a table is scrolled, to the side and down.
     assert!((number(&seen["first"]) - number(&seen["left"])).abs() < 2.0, "{seen}");
     assert!((number(&seen["head"]) - number(&seen["top"])).abs() < 2.0, "{seen}");
@@ -188,6 +192,8 @@ fn family() -> Repo {
             engine.push(json!({
                 "Id": id, "RepoTags": [format!("{REGISTRY}/{name}:latest")], "Size": 191_000_000 * (index + 1),
                 "Created": "2026-01-02T03:04:05Z", "Config": {"Labels": labels},
+                // Each has layers of its own, so that all but the first are outdated: the longest mark.
+                "RootFS": {"Layers": [format!("sha256:{index}")]},
             }));
         }
         if index % 4 == 0 {
