@@ -173,3 +173,14 @@ fn a_push_that_the_registry_does_not_confirm_is_a_failure() {
     let ran = repo.run(&["deploy", "python-base"]).fails(69, &["doesn't confirm python-base"]);
     assert_eq!(ran.stdout, "");
 }
+
+#[test]
+fn a_registry_that_wants_a_login_has_not_said_no() {
+    let repo = ready_to_deploy();
+    repo.on("docker buildx imagetools inspect *", Reply::fails(1, "ERROR: unexpected status: 401 Unauthorized"));
+    repo.on("docker compose * push *", Reply::fails(1, EXPIRED));
+    repo.on("aws *", Reply::fails(255, "Unable to locate credentials"));
+    let ran = repo.run(&["deploy", "python-base"]).fails(77, &["token has expired"]);
+    assert!(ran.stderr.contains("the registry doesn't say whether it has python-base: "), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("not in the registry"), "{}", ran.stderr);
+}
