@@ -75,7 +75,10 @@ fn run(cli: &Cli, name: &str, ui: &Ui) -> Result<()> {
     }
     let needs = verb.needs(&project, globals)?;
     let exec = executor(&place, globals, ui);
-    let (facts, _claims) = facts::read(&place, &project, &needs, name, &exec, globals.dry_run)?;
+    let (mut facts, _claims) = facts::read(&place, &project, &needs, name, &exec, globals.dry_run)?;
+    if !globals.dry_run {
+        facts::add(&project, &verb.more_needs(&project, &facts, globals)?, &exec, &mut facts);
+    }
     let plan = verb.plan(&project, &facts, globals)?;
     if globals.dry_run {
         plan.notes.iter().for_each(|note| ui.note(note.clone()));

@@ -24,13 +24,11 @@ pub enum Entry {
 /// The paths of a context, relative to it, less what its `.dockerignore` leaves out.
 pub type Context = BTreeMap<PathBuf, Entry>;
 
-/// Reads a context; where it is a Dockerfile's, that one's own ignore file comes before the folder's.
+/// Reads a context.
 ///
 /// # Errors
-/// A file can't be read, a pattern is one that Docker refuses, or something is neither file, folder nor link, or has a
-/// name that is not UTF-8.
-pub fn read(folder: &Path, dockerfile: Option<&Path>) -> Result<Context, Fault> {
-    let ignore = ignore(folder, dockerfile)?;
+/// A file can't be read, or something is neither file, folder nor link, or has a name that is not UTF-8.
+pub fn read(folder: &Path, ignore: &Ignore) -> Result<Context, Fault> {
     let mut context = Context::new();
     let mut open = vec![(PathBuf::new(), Matches::default())];
     while let Some((below, parent)) = open.pop() {
@@ -53,7 +51,11 @@ pub fn read(folder: &Path, dockerfile: Option<&Path>) -> Result<Context, Fault> 
     Ok(context)
 }
 
-fn ignore(folder: &Path, dockerfile: Option<&Path>) -> Result<Ignore, Fault> {
+/// What a context leaves out; the Dockerfile's own ignore file comes before the folder's.
+///
+/// # Errors
+/// The file can't be read, or a pattern is one that Docker refuses.
+pub fn ignore(folder: &Path, dockerfile: Option<&Path>) -> Result<Ignore, Fault> {
     let own = dockerfile.map(|dockerfile| PathBuf::from(format!("{}.dockerignore", dockerfile.display())));
     for path in own.into_iter().chain([folder.join(".dockerignore")]) {
         match fs::read_to_string(&path) {
@@ -116,6 +118,10 @@ mod tests {
         folder
     }
 
+    fn context(folder: &Path) -> Context {
+        read(folder, &ignore(folder, Some(&folder.join("Dockerfile"))).unwrap()).unwrap()
+    }
+
     fn paths(context: &Context) -> Vec<&str> {
         context.keys().map(|path| path.to_str().unwrap()).collect()
     }
@@ -130,19 +136,19 @@ mod tests {
             ("d/no", "3"),
         ];
         let folder = folder(&files);
-        let context = read(folder.path(), Some(&folder.path().join("Dockerfile"))).unwrap();
-        assert_eq!(paths(&context), ["a", "d/keep"]);
+        let found = context(folder.path());
+        assert_eq!(paths(&found), ["a", "d/keep"]);
         fs::write(folder.path().join("Dockerfile.dockerignore"), "d").unwrap();
-        let context = read(folder.path(), Some(&folder.path().join("Dockerfile"))).unwrap();
-        assert_eq!(paths(&context), [".dockerignore", "Dockerfile", "Dockerfile.dockerignore", "a"]);
+        let found = context(folder.path());
+        assert_eq!(paths(&found), [".dockerignore", "Dockerfile", "Dockerfile.dockerignore", "a"]);
     }
 
     #[test]
     fn modes_that_a_umask_decides_and_times_do_not_count_but_the_rest_does() {
         let files = [("a", "1"), ("d/b", "2")];
         let folder = folder(&files);
-        let (a, dockerfile) = (folder.path().join("a"), folder.path().join("Dockerfile"));
-        let now = || read(folder.path(), Some(&dockerfile)).unwrap();
+        let a = folder.path().join("a");
+        let now = || context(folder.path());
         let mode = |mode: u32| fs::set_permissions(&a, fs::Permissions::from_mode(mode)).unwrap();
         mode(0o644);
         let first = now();
@@ -230,12 +236,12 @@ mod tests {
             }
             let text: Vec<&str> = (0..=next(5)).map(|_| patterns[next(patterns.len())]).collect();
             fs::write(folder.path().join(".dockerignore"), text.join("\n")).unwrap();
-            let ours = read(folder.path(), Some(&folder.path().join("Dockerfile"))).unwrap();
+            let ours = context(folder.path());
             let shell = xshell::Shell::new().unwrap();
             let theirs = shell.create_temp_dir().unwrap();
             let theirs = theirs.path();
-            let (context, output) = (folder.path(), format!("type=local,dest={}", theirs.display()));
-            xshell::cmd!(shell, "docker buildx build --quiet --output {output} {context}")
+            let (from, output) = (folder.path(), format!("type=local,dest={}", theirs.display()));
+            xshell::cmd!(shell, "docker buildx build --quiet --output {output} {from}")
                 .ignore_stdout()
                 .quiet()
                 .run()
@@ -248,7 +254,7 @@ mod tests {
                 }
             }
             fs::write(theirs.join("Dockerfile.dockerignore"), "").unwrap();
-            let mut seen = read(theirs, Some(&theirs.join("Dockerfile"))).unwrap();
+            let mut seen = context(theirs);
             seen.remove(Path::new("Dockerfile.dockerignore"));
             assert_eq!(seen, expected, "round {round}: {text:?}");
         }

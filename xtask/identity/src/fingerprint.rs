@@ -4,6 +4,7 @@
 use crate::{
     context::{self, Context, Entry},
     hash::{Hash, hash},
+    ignore::Ignore,
 };
 use project::{
     Base, Image, ImageName, ImageRef, Origin, Project,
@@ -20,10 +21,12 @@ use std::{
 const RULES: &str = "core-images fingerprint 1";
 
 /// What is read of an image's folders.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Sources {
     pub dockerfile: Hash,
     pub context: Context,
+    /// What the context leaves out: it says of a file that is no longer there whether it went in.
+    pub ignore: Ignore,
     /// The folders that `additional_contexts` names, by the name that the Dockerfile knows them by.
     pub additional: BTreeMap<String, Context>,
 }
@@ -68,18 +71,23 @@ impl Sources {
     pub fn read(root: &Path, image: &Image) -> Result<Sources, Fault> {
         let dockerfile = root.join(&image.dockerfile);
         let text = fs::read(&dockerfile).map_err(|e| Fault::io("reading", &dockerfile, &e))?;
-        let additional = additional_folders(image)
-            .map(|(name, folder)| context::read(&root.join(folder), None).map(|context| (name.to_owned(), context)));
+        let additional = additional_folders(image).map(|(name, folder)| {
+            let folder = root.join(folder);
+            Ok((name.to_owned(), context::read(&folder, &context::ignore(&folder, None)?)?))
+        });
+        let folder = root.join(&image.folder);
+        let ignore = context::ignore(&folder, Some(&dockerfile))?;
         Ok(Sources {
             dockerfile: hash(&text),
-            additional: additional.collect::<Result<_, _>>()?,
-            context: context::read(&root.join(&image.folder), Some(&dockerfile))?,
+            additional: additional.collect::<Result<_, Fault>>()?,
+            context: context::read(&folder, &ignore)?,
+            ignore,
         })
     }
 }
 
 /// Of `additional_contexts`, what is a folder: else it is an image, a service or an address.
-fn additional_folders(image: &Image) -> impl Iterator<Item = (&str, &str)> {
+pub fn additional_folders(image: &Image) -> impl Iterator<Item = (&str, &str)> {
     let contexts = image
         .definition
         .iter()
@@ -229,7 +237,8 @@ services:
         for image in &project.images {
             let context = Context::from([("a".into(), file("a")), ("b".into(), file("b"))]);
             let dockerfile = hash(image.name.as_str().as_bytes());
-            let mut sources_of = Sources { dockerfile, context, additional: BTreeMap::new() };
+            let mut sources_of =
+                Sources { dockerfile, context, ignore: Ignore::default(), additional: BTreeMap::new() };
             if let Some((name, change)) = change
                 && name == image.name.as_str()
             {

@@ -7,12 +7,12 @@
 use regex_lite::Regex;
 
 /// The patterns of a `.dockerignore`, in their order.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Ignore {
     patterns: Vec<Pattern>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Pattern {
     regex: Regex,
     /// It begins with `!`: what it matches is taken back in.
@@ -59,6 +59,16 @@ impl Ignore {
         });
         let matches = Matches(matches.collect());
         (left_out, matches)
+    }
+
+    /// Does a build see the path, relative to the context, where it is there?
+    pub fn admits(&self, path: &str) -> bool {
+        let (mut left_out, mut matches) = (false, Matches::default());
+        let ends = path.match_indices('/').map(|(end, _)| end).chain([path.len()]);
+        for end in ends {
+            (left_out, matches) = self.leaves_out(&path[..end], &matches);
+        }
+        !left_out
     }
 
     /// Can something below a folder that is left out be taken back in?
@@ -135,14 +145,7 @@ mod tests {
     use super::*;
 
     fn leaves_out(patterns: &str, path: &str) -> bool {
-        let ignore = Ignore::parse(patterns).unwrap();
-        let mut matches = Matches::default();
-        let mut left_out = false;
-        let parts: Vec<&str> = path.split('/').collect();
-        for end in 1..=parts.len() {
-            (left_out, matches) = ignore.leaves_out(&parts[..end].join("/"), &matches);
-        }
-        left_out
+        !Ignore::parse(patterns).unwrap().admits(path)
     }
 
     /// The cases are those of moby/patternmatcher's own tests, as facts.

@@ -5,5 +5,5 @@ mod fingerprint;
 mod hash;
 pub mod ignore;
 
-pub use fingerprint::{Fingerprint, Part, Sources, Value, fingerprints, used};
+pub use fingerprint::{Fingerprint, Part, Sources, Value, additional_folders, fingerprints, used};
 pub use hash::{Hash, hash};

@@ -39,7 +39,7 @@ pub struct Needs {
     pub engine: Vec<ImageRef>,
     /// What their registry has of these.
     pub registry: Vec<ImageRef>,
-    /// What git says of the clone.
+    /// What git says of the clone, and of the files that images are made of.
     pub git: bool,
     /// What distinguishes this machine, for `setup`.
     pub machine: bool,
@@ -115,13 +115,40 @@ pub enum Git {
     /// Why git says nothing: it isn't installed, this is no clone, or it calls the folder's owner dubious.
     Silent(String),
     Clone {
-        /// The commit, with `-dirty` where the tree differs from it.
-        revision: String,
-        /// The commit's time, RFC 3339.
-        time: String,
         /// Name and URL of each remote.
         remotes: Vec<(String, String)>,
+        history: History,
     },
+}
+
+/// What git knows of the files that images are made of.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct History {
+    /// Those that changed one of the files, newest first.
+    pub commits: Vec<Commit>,
+    /// What differs from the last commit, or isn't in it.
+    pub uncommitted: Vec<PathBuf>,
+    /// The compose file's text before and after the commits that changed it, by git's ids.
+    pub texts: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Commit {
+    pub id: String,
+    /// RFC 3339.
+    pub time: String,
+    /// A shallow clone ends with it: it seems to add all that is older.
+    pub is_cut: bool,
+    pub changes: Vec<Change>,
+}
+
+/// A file that a commit changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    pub path: PathBuf,
+    /// git's id of its content.
+    pub before: String,
+    pub after: String,
 }
 
 /// What decides what `setup` has to do.

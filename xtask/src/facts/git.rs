@@ -1,25 +1,58 @@
-//! What git says of the clone.
+//! What git says of the clone, and of the files that images are made of.
 
 use exec::Executor;
-use plan::{Invocation, facts::Git};
+use identity::additional_folders;
+use plan::{
+    Invocation,
+    facts::{Git, History},
+    tools::git,
+};
+use project::Project;
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    thread,
+};
 
-pub fn read(exec: &Executor) -> Git {
-    let git = |args: &[&str]| match exec.capture(&Invocation::new("git", args.iter().copied())) {
+/// `shown` writes a path below the root from the folder that the user stands in.
+pub fn read(exec: &Executor, project: &Project, shown: impl Fn(&Path) -> PathBuf) -> Git {
+    let ask = |question: &Invocation| match exec.capture(question) {
         Ok(output) if output.success() => Ok(output.stdout),
         Ok(output) => Err(output.stderr.lines().next().unwrap_or("git failed").to_owned()),
         Err(fault) => Err(fault.what),
     };
-    // Without --exclude a tag would take the commit's place.
-    let revision = git(&["describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]);
-    let (revision, time) = match (revision, git(&["log", "--max-count=1", "--format=%cI"])) {
-        (Ok(revision), Ok(time)) => (revision, time),
+    let paths = paths(project, shown);
+    let (commits, uncommitted, remotes) = thread::scope(|scope| {
+        let commits = scope.spawn(|| ask(&git::history(&paths)));
+        let remotes = scope.spawn(|| ask(&git::remotes()));
+        let uncommitted = ask(&git::uncommitted(&paths));
+        (commits.join(), uncommitted, remotes.join())
+    });
+    let gone = |_| Err("git was not asked".to_owned());
+    let (commits, uncommitted) = match (commits.unwrap_or_else(gone), uncommitted) {
+        (Ok(commits), Ok(uncommitted)) => (git::commits(&commits), git::paths(&uncommitted)),
         (Err(why), _) | (_, Err(why)) => return Git::Silent(why),
     };
-    let remotes = git(&["config", "--get-regexp", r"^remote\..*\.url$"]).unwrap_or_default();
+    let changes = commits.iter().flat_map(|commit| &commit.changes);
+    let of_compose = changes.filter(|change| change.path == Path::new(project.file()));
+    let ids: BTreeSet<&str> = of_compose.flat_map(|change| [change.before.as_str(), change.after.as_str()]).collect();
+    let texts = if ids.is_empty() { Ok(String::new()) } else { ask(&git::texts(ids.into_iter())) };
+    let texts = git::by_id(&texts.unwrap_or_default());
+    let remotes = remotes.ok().and_then(Result::ok).unwrap_or_default();
     let remotes = remotes.lines().filter_map(|line| {
         let (key, url) = line.split_once(' ')?;
         let name = key.strip_prefix("remote.")?.strip_suffix(".url")?;
         Some((name.to_owned(), url.to_owned()))
     });
-    Git::Clone { revision, time, remotes: remotes.collect() }
+    Git::Clone { remotes: remotes.collect(), history: History { commits, uncommitted, texts } }
+}
+
+/// The compose file, and the folders that images are made of.
+fn paths(project: &Project, shown: impl Fn(&Path) -> PathBuf) -> Vec<String> {
+    let mut paths: BTreeSet<PathBuf> = BTreeSet::from([project.file().into()]);
+    for image in &project.images {
+        paths.extend([&image.folder, &image.dockerfile].map(Clone::clone));
+        paths.extend(additional_folders(image).map(|(_, folder)| folder.into()));
+    }
+    paths.iter().map(|path| shown(path).display().to_string()).collect()
 }

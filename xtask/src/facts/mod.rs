@@ -53,18 +53,30 @@ pub fn read(
         git: Git::NotAsked,
         machine: if needs.machine { machine::read() } else { Machine::default() },
     };
-    if dry_run {
-        return Ok((facts, claimed));
+    if !dry_run {
+        ask(project, needs, exec, &mut facts);
     }
-    // Each takes a while to answer.
-    std::thread::scope(|scope| {
+    Ok((facts, claimed))
+}
+
+/// Adds what else a verb needs now that it has its first facts.
+pub fn add(project: &Project, needs: &Needs, exec: &Executor, facts: &mut Facts) {
+    facts.contexts.extend(contexts::read(project, &needs.contexts));
+    ask(project, needs, exec, facts);
+}
+
+/// Asks the engine, the registry and git side by side: each takes a while to answer.
+fn ask(project: &Project, needs: &Needs, exec: &Executor, facts: &mut Facts) {
+    let (mut git, known) = (None, &*facts);
+    let (engine, registry) = std::thread::scope(|scope| {
         let engine = (!needs.engine.is_empty()).then(|| scope.spawn(|| docker::engine(exec, &needs.engine)));
         let registry = (!needs.registry.is_empty()).then(|| scope.spawn(|| docker::published(exec, &needs.registry)));
         if needs.git {
-            facts.git = git::read(exec);
+            git = Some(git::read(exec, project, |path| known.shown(path)));
         }
-        facts.engine = engine.and_then(|engine| engine.join().ok()).unwrap_or_default();
-        facts.registry = registry.and_then(|registry| registry.join().ok()).unwrap_or_default();
+        (engine.and_then(|engine| engine.join().ok()), registry.and_then(|registry| registry.join().ok()))
     });
-    Ok((facts, claimed))
+    facts.git = git.unwrap_or(std::mem::take(&mut facts.git));
+    facts.engine = engine.unwrap_or(std::mem::take(&mut facts.engine));
+    facts.registry.extend(registry.unwrap_or_default());
 }

@@ -35,6 +35,15 @@ pub trait Verb {
     /// Flags that make no sense for this project.
     fn needs(&self, project: &Project, globals: &Globals) -> Result<Needs, Fault>;
 
+    /// What else has to be known, by the first facts: what takes time is asked only where it matters. A dry run asks
+    /// nothing, so neither this.
+    ///
+    /// # Errors
+    /// As [`Verb::plan`].
+    fn more_needs(&self, _project: &Project, _facts: &Facts, _globals: &Globals) -> Result<Needs, Fault> {
+        Ok(Needs::default())
+    }
+
     /// What will be done.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use crate::{
     flags::{Cli, Command},
 };
 use clap::Parser as _;
-use identity::{Sources, context::Entry};
+use identity::{Sources, context::Entry, ignore::Ignore};
 use plan::{Facts, Plan, facts};
 use project::{Environment, ImageName, Project, error::Fault, files::Files, vars::Vars};
 use std::{
@@ -97,7 +97,7 @@ pub fn contexts(project: &Project, files: &Files) -> BTreeMap<ImageName, Result<
             let entry = Entry::File { executable: false, content: content(path)? };
             Some((path.strip_prefix(&image.folder).ok()?.to_owned(), entry))
         });
-        Ok(Sources { dockerfile, context: files.collect(), additional: BTreeMap::new() })
+        Ok(Sources { dockerfile, context: files.collect(), ignore: Ignore::default(), additional: BTreeMap::new() })
     };
     project.images.iter().map(|image| (image.name.clone(), sources(image))).collect()
 }

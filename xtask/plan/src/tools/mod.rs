@@ -4,6 +4,7 @@
 pub mod aws;
 pub mod diagnose;
 pub mod docker;
+pub mod git;
 pub mod poetry;
 pub mod registry;
 

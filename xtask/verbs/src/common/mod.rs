@@ -8,6 +8,7 @@ pub mod provenance;
 pub mod readme;
 pub mod registry;
 pub mod rerun;
+pub mod revision;
 pub mod table;
 pub mod trust;
 

@@ -3,25 +3,24 @@
 use plan::{EnvValue, Facts, Invocation, Plan, facts::Git};
 use project::Project;
 
-const REVISION: &str = "OCI_REVISION";
+const SOURCE: &str = "OCI_SOURCE";
+pub const REVISION: &str = "OCI_REVISION";
+pub const CREATED: &str = "OCI_CREATED";
 
-/// Exports to the builds what git says of the clone, and says so where git says nothing. The user's own values win.
+/// Exports to the builds where their source is, and says so where git says nothing; in a dry run also the clone's own
+/// commit. The user's own values win.
 pub fn plan(project: &Project, facts: &Facts) -> Plan {
     let is_given = |name: &str| project.vars.get(name).is_some();
     let mut plan = Plan::default();
     let exports = match &facts.git {
         Git::NotAsked => questions(),
-        Git::Silent(why) if is_given(REVISION) => return silent(plan, why, facts, false),
-        Git::Silent(why) => return silent(plan, why, facts, true),
-        Git::Clone { revision, time, remotes } => {
+        Git::Silent(why) => return silent(plan, why, facts, !is_given(REVISION)),
+        Git::Clone { remotes, .. } => {
             let source = source_of(remotes);
-            if source.is_none() && !is_given("OCI_SOURCE") {
+            if source.is_none() && !is_given(SOURCE) {
                 plan.note("no remote of this clone is a web address: the images won't say where their source is");
             }
-            let source = source.unwrap_or_default();
-            [("OCI_SOURCE", source), (REVISION, revision.clone()), ("OCI_CREATED", time.clone())]
-                .map(|(name, value)| (name, EnvValue::Text(value)))
-                .into()
+            vec![(SOURCE, EnvValue::Text(source.unwrap_or_default()))]
         }
     };
     let exports = exports.into_iter().filter(|(name, _)| !is_given(name));
@@ -39,10 +38,10 @@ fn questions() -> Vec<(&'static str, EnvValue)> {
     );
     let git = |args: &[&str]| EnvValue::Printed(Box::new(Invocation::new("git", args.iter().copied())));
     vec![
-        ("OCI_SOURCE", EnvValue::Printed(Box::new(Invocation::new("sh", ["-c", source])))),
+        (SOURCE, EnvValue::Printed(Box::new(Invocation::new("sh", ["-c", source])))),
         (REVISION, git(&["describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"])),
         // The commit's time: an image that is built twice of one commit is one image.
-        ("OCI_CREATED", git(&["log", "--max-count=1", "--format=%cI"])),
+        (CREATED, git(&["log", "--max-count=1", "--format=%cI"])),
     ]
 }
 
@@ -101,6 +100,7 @@ fn web_address(url: &str) -> Option<String> {
 mod tests {
     use super::*;
     use crate::testing;
+    use plan::facts::History;
 
     const URLS: [(&str, Option<&str>); 15] = [
         ("https://github.com/a/b.git", Some("https://github.com/a/b.git")),
@@ -155,20 +155,14 @@ mod tests {
 
     #[test]
     fn a_clone_is_named_by_the_labels() {
-        let git = Git::Clone {
-            revision: "abc-dirty".to_owned(),
-            time: "2026-11-25T00:00:00Z".to_owned(),
-            remotes: vec![("upstream".to_owned(), "org-1@github.com:a/b.git".to_owned())],
-        };
+        let remotes = vec![("upstream".to_owned(), "org-1@github.com:a/b.git".to_owned())];
+        let git = Git::Clone { remotes, history: History::default() };
         let texts = |plan: &Plan| -> Vec<String> {
             plan.exports.iter().map(|(name, value)| format!("{name}={value}")).collect()
         };
         let plan = build(git.clone(), &[]);
-        let expected =
-            ["OCI_SOURCE=https://github.com/a/b.git", "OCI_REVISION=abc-dirty", "OCI_CREATED=2026-11-25T00:00:00Z"];
-        assert_eq!((texts(&plan), plan.notes.len()), (expected.map(str::to_owned).to_vec(), 0));
-        let given = build(git, &[("OCI_SOURCE", "https://own"), ("OCI_REVISION", "1")]);
-        assert_eq!(texts(&given), ["OCI_CREATED=2026-11-25T00:00:00Z"]);
+        assert_eq!((texts(&plan), plan.notes.len()), (vec!["OCI_SOURCE=https://github.com/a/b.git".to_owned()], 0));
+        assert_eq!(texts(&build(git, &[("OCI_SOURCE", "https://own")])), [""; 0]);
     }
 
     #[test]
