@@ -7,7 +7,7 @@ use crate::{
     ignore::Ignore,
 };
 use project::{
-    Base, Image, ImageName, ImageRef, Origin, Project,
+    Base, Image, ImageName, ImageRef, NamedBy, Origin, Project,
     error::{Cause, Fault},
 };
 use std::{
@@ -159,7 +159,10 @@ fn parts(
 
 /// Where the definition names a base.
 fn key(base: &Base) -> String {
-    format!("args.{}", base.argument)
+    match base.named_by {
+        NamedBy::Argument => format!("args.{}", base.argument),
+        NamedBy::Context => format!("additional_contexts.{}", base.argument),
+    }
 }
 
 fn hash_of(parts: &BTreeMap<Part, Value>) -> Hash {

@@ -3,14 +3,15 @@
 use crate::{
     Verb,
     common::{
+        identity::{self, Fingerprints, known},
         local::{self, Local},
         table::table,
     },
     flags::{self, Globals},
 };
-use plan::{Action, Compute, Facts, Needs, Note, Plan, Report, Source, Step, Style, facts::Engine, tools::docker};
+use plan::{Action, Compute, Facts, Needs, Note, Plan, Report, Source, Step, Style, facts::Engine};
 use project::{
-    Image, Project,
+    Image, ImageName, Project,
     error::Fault,
     files::{Files, Wanted},
 };
@@ -20,18 +21,22 @@ use std::time::SystemTime;
 impl Verb for flags::List {
     fn needs(&self, project: &Project, _globals: &Globals) -> Result<Needs, Fault> {
         let locks = project.family().map(|image| image.folder.join("poetry.lock"));
-        Ok(Needs { files: Wanted::files(locks), ..Needs::default() })
+        let names: Vec<ImageName> = project.family().map(|image| image.name.clone()).collect();
+        let contexts = identity::contexts(project, &names).unwrap_or_default();
+        Ok(Needs { files: Wanted::files(locks), contexts, ..Needs::default() })
     }
 
     /// One step: what the engine says is all that isn't known before.
     fn plan(&self, project: &Project, facts: &Facts, globals: &Globals) -> Result<Plan, Fault> {
-        let question = docker::inspect_all(&project.family().map(|image| &image.reference).collect::<Vec<_>>());
-        let (family, files, now, json) = (project.clone(), facts.files.clone(), facts.now, globals.json);
+        let names: Vec<ImageName> = project.family().map(|image| image.name.clone()).collect();
+        let question = local::question(project, &names);
+        let (family, facts, json) = (project.clone(), facts.clone(), globals.json);
         let asked = question.clone();
         let list = Compute::new(question.to_string(), [Source::Output(question)], move |inputs| {
             let engine = Engine::of(&asked, inputs.output(0));
-            let row = |image| row(&family, &files, image, &engine);
-            report(&family.family().map(row).collect::<Vec<_>>(), &engine, now, json)
+            let known = known(&family, &facts, &engine, &names);
+            let row = |image| row(&family, &facts.files, image, &engine, &known);
+            report(&family.family().map(row).collect::<Vec<_>>(), &engine, facts.now, json)
         });
         let mut plan = Plan::default();
         plan.push(Step::new("ask the engine", Action::Compute(list)));
@@ -69,7 +74,7 @@ impl Row {
     }
 }
 
-fn row(project: &Project, files: &Files, image: &Image, engine: &Engine) -> Row {
+fn row(project: &Project, files: &Files, image: &Image, engine: &Engine, known: &Fingerprints) -> Row {
     Row {
         name: image.name.to_string(),
         bases: project.standing_on(image).map(ToString::to_string).collect(),
@@ -78,7 +83,7 @@ fn row(project: &Project, files: &Files, image: &Image, engine: &Engine) -> Row 
         stage: image.stage.clone(),
         lock: files.has(image.folder.join("poetry.lock")),
         suite: image.suite.is_some(),
-        local: local::local(engine, project, image),
+        local: local::local(engine, project, known, image),
         reference: image.reference.to_string(),
     }
 }

@@ -12,6 +12,10 @@ impl Verb for flags::Start {
         build::needs(project, &[self.name(project)?])
     }
 
+    fn more_needs(&self, project: &Project, facts: &Facts, _globals: &Globals) -> Result<Needs, Fault> {
+        build::more_needs(project, facts, &[self.name(project)?], build::Named::Missing, true)
+    }
+
     /// Builds what is missing, then starts; a service that doesn't become healthy shows its log and is removed.
     fn plan(&self, project: &Project, facts: &Facts, _globals: &Globals) -> Result<Plan, Fault> {
         let name = self.name(project)?;

@@ -2,11 +2,15 @@
 
 use crate::{
     Verb,
+    common::identity::fingerprints,
     flags::{Cli, Command},
 };
 use clap::Parser as _;
 use identity::{Sources, context::Entry, ignore::Ignore};
-use plan::{Facts, Plan, facts};
+use plan::{
+    Facts, Plan, facts,
+    tools::docker::{FINGERPRINT_LABEL, Inspected, STAGE_LABEL},
+};
 use project::{Environment, ImageName, Project, error::Fault, files::Files, vars::Vars};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -154,6 +158,36 @@ impl Family {
         })
     }
 
+    /// The engine has these as `build` would make them now for development, each with a layer of its own on its base's.
+    pub fn built(mut self, names: &[&str]) -> Family {
+        let project = self.facts.project(Environment::Dev, Vars::default()).unwrap_or_else(|fault| panic!("{fault}"));
+        self.facts.contexts = contexts(&project, &self.facts.files);
+        let external = |reference: &str| Inspected {
+            id: format!("sha256:{reference}"),
+            tags: vec![reference.to_owned()],
+            layers: vec![reference.to_owned()],
+            ..Inspected::default()
+        };
+        let mut engine = vec![external("debian:trixie-slim")];
+        let all: Vec<ImageName> = project.images.iter().map(|image| image.name.clone()).collect();
+        let has = facts::Engine::Has(engine.clone());
+        let known = fingerprints(&project, &self.facts, &has, &all).unwrap_or_else(|fault| panic!("{fault}"));
+        let mut layers: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for image in project.with_bases(&all).unwrap_or_default() {
+            let name = image.name.to_string();
+            let below = project.base(image).and_then(|base| layers.get(base.name.as_str())).cloned();
+            let mine = [below.unwrap_or_default(), vec![name.clone()]].concat();
+            layers.insert(name.clone(), mine.clone());
+            let mut labels = BTreeMap::from([(FINGERPRINT_LABEL.to_owned(), known[&image.name].hash.to_string())]);
+            labels.extend(image.stage.clone().map(|stage| (STAGE_LABEL.to_owned(), stage)));
+            if names.contains(&name.as_str()) {
+                engine.push(Inspected { labels, layers: mine, ..external(&image.reference.to_string()) });
+            }
+        }
+        self.facts.engine = facts::Engine::Has(engine);
+        self
+    }
+
     /// The plan that a command line makes.
     pub fn plan(&self, args: &[&str]) -> Result<Plan, Fault> {
         let cli = Cli::parse_from([&["xtask"], args].concat());
@@ -166,6 +200,7 @@ impl Family {
         let project = self.facts.project(environment, vars)?;
         verb(&cli.command).needs(&project, &cli.globals)?;
         let facts = Facts { contexts: contexts(&project, &self.facts.files), ..self.facts.clone() };
+        verb(&cli.command).more_needs(&project, &facts, &cli.globals)?;
         verb(&cli.command).plan(&project, &facts, &cli.globals)
     }
 

@@ -7,10 +7,14 @@ use std::{collections::BTreeMap, path::Path};
 
 /// The label of a `development` stage, which everything built on one inherits.
 pub const STAGE_LABEL: &str = "core-images.stage";
+/// The stage that has it.
+const DEVELOPMENT: &str = "development";
 /// The label of a stand-in for an external image, which everything built on one inherits.
 pub const STAND_IN_LABEL: &str = "core-images.stand-in";
 /// Begins the label with a vendor's index that wheels came from, and everything built on those inherits.
 pub const INDEX_LABEL: &str = "core-images.index.";
+/// The fingerprint of what an image was made of; empty, or none, where plain compose built it.
+pub const FINGERPRINT_LABEL: &str = "core-images.fingerprint";
 /// What an image was built on: the digest that a registry gave it, else its id (OCI's image specification, annotations).
 const BASE_DIGEST_LABEL: &str = "org.opencontainers.image.base.digest";
 /// What it was called then.
@@ -49,6 +53,26 @@ impl Inspected {
     pub fn list(json: &str) -> Option<Vec<Inspected>> {
         let images: Vec<Image> = serde_json::from_str(json).ok()?;
         Some(images.into_iter().map(Inspected::from).collect())
+    }
+
+    /// The fingerprint of what it was made of, where it is known.
+    pub fn fingerprint(&self) -> Option<&str> {
+        self.labels.get(FINGERPRINT_LABEL).map(String::as_str).filter(|fingerprint| !fingerprint.is_empty())
+    }
+
+    /// The stage that its label names; none for production.
+    pub fn stage(&self) -> Option<&str> {
+        self.labels.get(STAGE_LABEL).map(String::as_str).filter(|stage| !stage.is_empty())
+    }
+
+    /// Was it built at the stage, of which only development has a label?
+    pub fn is_at(&self, stage: Option<&str>) -> bool {
+        self.stage() == stage.filter(|stage| *stage == DEVELOPMENT)
+    }
+
+    /// The digest that a registry gave it, else its id. Several registries may have it: the same one, whatever the order.
+    pub fn digest(&self) -> &str {
+        self.digests.iter().min().unwrap_or(&self.id)
     }
 
     /// Was it built on this very image, which is called `name`? By its labels; by its layers, where it has none, since
@@ -128,16 +152,12 @@ impl Compose {
         Invocation { env: env.collect(), ..call }
     }
 
-    /// Builds an image, whose labels name its base.
-    pub fn build(&self, image: &ImageName, base: Option<&ImageRef>, cache: bool) -> Invocation {
+    /// Builds an image, with these variables for its labels.
+    pub fn build(&self, image: &ImageName, labels: Vec<(String, EnvValue)>, cache: bool) -> Invocation {
         let options: &[&str] = if cache { &[] } else { &["--no-cache"] };
-        let call = self.call(&[&["build"], options, &[image.as_str()]].concat());
-        match base {
-            None => call,
-            Some(base) => call
-                .env("OCI_BASE_NAME", EnvValue::Text(base.to_string()))
-                .env("OCI_BASE_DIGEST", EnvValue::Printed(Box::new(digest(base)))),
-        }
+        let mut call = self.call(&[&["build"], options, &[image.as_str()]].concat());
+        call.env.extend(labels);
+        call
     }
 
     pub fn push(&self, image: &ImageName) -> Invocation {
@@ -224,11 +244,11 @@ pub fn is_present_at(image: &ImageRef, stage: Option<&str>) -> Probe {
     let format = format!("{{{{index .Config.Labels \"{STAGE_LABEL}\"}}}}");
     let run = Invocation::new("docker", ["image", "inspect", "--format", &format, &image.to_string()]);
     // Only development stages bear the label.
-    Probe { run, prints: Some(stage.filter(|stage| *stage == "development").unwrap_or_default().to_owned()) }
+    Probe { run, prints: Some(stage.filter(|stage| *stage == DEVELOPMENT).unwrap_or_default().to_owned()) }
 }
 
 /// The digest that a registry gave the image, else, for one that was only built here, its id.
-fn digest(image: &ImageRef) -> Invocation {
+pub fn digest(image: &ImageRef) -> Invocation {
     let format = r#"{{if .RepoDigests}}{{index (split (index .RepoDigests 0) "@") 1}}{{else}}{{.Id}}{{end}}"#;
     Invocation::new("docker", ["image", "inspect", "--format", format, &image.to_string()])
 }

@@ -30,11 +30,11 @@ fn an_image_whose_base_was_built_again_is_outdated() {
         for build in [&["base"][..], &["base", "child"], &["grandchild"]] {
             let built = repo.run(&[&["build", "--environment", "ci"], build].concat());
             for note in
-                ["built again since: ", "to build these as well: ENVIRONMENT=ci cargo xtask build child grandchild\n"]
+                ["outdated now: ", "to build these as well: ENVIRONMENT=ci cargo xtask build child grandchild\n"]
             {
                 assert_eq!(built.stderr.contains(note), outdated, "{build:?}: {}", built.stderr);
             }
-            let of_child = built.stderr.contains("built again since: child, grandchild\n");
+            let of_child = built.stderr.contains("outdated now: child, grandchild\n");
             assert_eq!(of_child, outdated && build[0] == "base", "{}", built.stderr);
         }
 

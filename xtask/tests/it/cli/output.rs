@@ -1,6 +1,6 @@
 //! What people see: echoed commands, tools' output, paths, groups on GitHub.
 
-use crate::support::{Reply, Repo, calls, effects, labelled, last_effect};
+use crate::support::{Reply, Repo, calls, effects, identified, labelled, last_effect};
 
 #[test]
 fn echoed_lines_are_quoted_so_that_a_shell_does_the_same() {
@@ -8,7 +8,7 @@ fn echoed_lines_are_quoted_so_that_a_shell_does_the_same() {
     repo.edit("images/python-base/Dockerfile", "AS production", "AS it's");
     let ran = repo.run(&["build", "python-base", "--target-build-stage", "it's"]).succeeds();
     let echoed = ran.echoed().join("\n");
-    assert!(echoed.contains(r"TARGET_BUILD_STAGE='it'\''s' docker compose"), "{echoed}");
+    assert!(echoed.contains(r"TARGET_BUILD_STAGE='it'\''s' IMAGE_FINGERPRINT="), "{echoed}");
     let (calls, stage) = (effects(&repo), last_effect(&repo).unwrap().env);
     repo.forget();
     repo.shell(&echoed).run().succeeds();
@@ -69,7 +69,7 @@ fn from_a_folder_below_the_root_everything_works_and_paths_fit() {
     let ran = inside(&["build", "kubeflow-b"]);
     let expected = ["build-tools", "kubeflow-b"].map(|image| format!("{compose} build {image}"));
     assert_eq!(calls(&repo), expected);
-    assert_eq!(ran.echoed(), [expected[0].clone(), labelled("debian:trixie-slim", &expected[1])]);
+    assert_eq!(ran.echoed_builds(), [identified(&expected[0]), labelled("debian:trixie-slim", &expected[1])]);
 
     repo.forget();
     inside(&["lock", "fastapi-serve"]);

@@ -1,6 +1,6 @@
 //! `start` and `stop`.
 
-use crate::support::{Reply, Repo, calls, dev, effects, stage_of};
+use crate::support::{Reply, Repo, calls, dev, effects};
 
 #[test]
 fn start_builds_what_is_missing_and_prints_the_address() {
@@ -11,9 +11,7 @@ fn start_builds_what_is_missing_and_prints_the_address() {
         calls(&repo),
         [
             dev("build build-tools"),
-            stage_of("python-base:latest"),
             dev("build python-base"),
-            stage_of("fastapi-serve:latest"),
             dev("build fastapi-serve"),
             dev("up --detach --force-recreate --no-build --wait fastapi-serve"),
             dev("port fastapi-serve 8000"),
@@ -32,7 +30,7 @@ fn start_builds_nothing_that_is_there() {
     }
     repo.run(&["start", "fastapi-serve"]).succeeds();
     let up = dev("up --detach --force-recreate --no-build --wait fastapi-serve");
-    assert_eq!(effects(&repo), [dev("build build-tools"), up, dev("port fastapi-serve 8000")]);
+    assert_eq!(effects(&repo), [up, dev("port fastapi-serve 8000")]);
 }
 
 #[test]

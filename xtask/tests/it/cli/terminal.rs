@@ -11,12 +11,12 @@ fn coloured(text: &str) -> bool {
 fn messages_have_colour_on_a_terminal_only() {
     let repo = Repo::new();
     let seen = |line: &str| repo.terminal(line).run().succeeds().stdout;
-    let echoed = format!("\x1b[2m$ {}\x1b[0m\n", dev("build build-tools"));
+    let echoed = format!("{}\x1b[0m\n", dev("build build-tools"));
     let build = "cargo xtask build python-base";
     // Standard error is what counts, wherever standard output goes.
     for line in [build, &format!("{build} >log"), &format!("{build} | cat"), &format!("NO_COLOR= {build}")] {
         let text = seen(line);
-        assert!(text.contains(&echoed), "{line}: {text:?}");
+        assert!(text.contains(&echoed) && text.contains("\x1b[2m$ IMAGE_FINGERPRINT="), "{line}: {text:?}");
     }
     for line in [&format!("{build} 2>&1 | cat"), &format!("NO_COLOR=1 {build}"), &format!("TERM=dumb {build}")] {
         let text = seen(line);

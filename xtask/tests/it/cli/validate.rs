@@ -13,7 +13,7 @@ fn validate_runs_the_suite_and_records_that_it_passed() {
     let ran = running.finish().succeeds();
     let suite = dev(&format!("run --rm --no-TTY --no-deps --name {container} fastapi-serve-tests"));
     let (id, all) = (id_of("fastapi-serve"), what_of(&["python-base", "fastapi-serve"]));
-    let configuration = what_of(&["fastapi-serve"]);
+    let configuration = format!("docker image inspect {REGISTRY}/fastapi-serve:latest");
     assert_eq!(repo.calls(), [all, configuration, suite, id]);
     let given = repo.all_calls().into_iter().find(|call| call.line().contains(" run ")).unwrap();
     assert!(given.var("IMAGE_INSPECT").is_some_and(|json| json.contains("sha256:2")), "{given:?}");

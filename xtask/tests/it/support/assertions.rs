@@ -1,8 +1,8 @@
 //! What several tests assert.
 
-use super::{Ran, Repo};
+use super::{Ran, Repo, effects};
 
-/// Fails with one clear error and this code, before any tool is called, and writes nothing.
+/// Fails with one clear error and this code, before any tool is called but to ask, and writes nothing.
 #[track_caller]
 pub fn refuses(repo: &Repo, args: &[&str], code: i32, words: &[&str]) -> Ran {
     let before = repo.snapshot("images");
@@ -10,7 +10,7 @@ pub fn refuses(repo: &Repo, args: &[&str], code: i32, words: &[&str]) -> Ran {
     assert!(ran.stderr.lines().count() <= 3, "more than three lines: {}", ran.stderr);
     assert!(ran.stderr.starts_with("error: "), "{}", ran.stderr);
     assert_eq!(ran.stdout, "");
-    assert_eq!(repo.calls(), [""; 0]);
+    assert_eq!(effects(repo), [""; 0]);
     assert_eq!(repo.snapshot("images"), before);
     ran
 }

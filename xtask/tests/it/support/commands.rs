@@ -23,15 +23,20 @@ pub fn id_of(image: &str) -> String {
     format!("docker image inspect --format {{{{.Id}}}} {REGISTRY}/{image}:latest")
 }
 
-/// The inspection of these images, which shows what is outdated.
+/// The inspection of these images and of what they are built from, which shows what is outdated.
 pub fn what_of(images: &[&str]) -> String {
     let references: Vec<String> = images.iter().map(|image| format!("{REGISTRY}/{image}:latest")).collect();
-    format!("docker image inspect {}", references.join(" "))
+    format!("docker image inspect {} debian:trixie-slim", references.join(" "))
 }
 
-/// A build as it is echoed: with the variables for the labels about its base, which the engine doesn't have.
+/// A build as it is echoed: with the variables for the labels, where its base is not in the engine.
 pub fn labelled(base: &str, build: &str) -> String {
-    format!("OCI_BASE_NAME={base} OCI_BASE_DIGEST='' {build}")
+    format!("IMAGE_FINGERPRINT=F OCI_BASE_NAME={base} {build}")
+}
+
+/// A helper's, which has no other label.
+pub fn identified(build: &str) -> String {
+    format!("IMAGE_FINGERPRINT=F {build}")
 }
 
 pub fn asks_what_is_there(call: &str) -> bool {

@@ -211,4 +211,15 @@ impl Ran {
     pub fn echoed(&self) -> Vec<&str> {
         self.stderr.lines().filter_map(|line| line.strip_prefix("$ ")).collect()
     }
+
+    /// The same, with `F` in the place of each fingerprint.
+    pub fn echoed_builds(&self) -> Vec<String> {
+        let short = |line: &str| match line.split_once("IMAGE_FINGERPRINT=") {
+            Some((head, rest)) => {
+                format!("{head}IMAGE_FINGERPRINT=F{}", rest.trim_start_matches(|c: char| c.is_ascii_hexdigit()))
+            }
+            None => line.to_owned(),
+        };
+        self.echoed().into_iter().map(short).collect()
+    }
 }

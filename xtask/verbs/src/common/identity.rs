@@ -18,12 +18,19 @@ pub fn fingerprints(
     engine: &Engine,
     names: &[ImageName],
 ) -> Result<Fingerprints, Fault> {
-    identity::fingerprints(project, names, &facts.contexts, |reference| digest(engine, reference))
+    let digest = |reference: &ImageRef| engine.find(reference).map(|found| found.digest().to_owned());
+    identity::fingerprints(project, names, &facts.contexts, digest)
 }
 
-/// The digest that a registry gave the image, else its id.
-fn digest(engine: &Engine, reference: &ImageRef) -> Option<String> {
-    let found = engine.find(reference)?;
-    // Several registries may have it: the same one, whatever the order.
-    Some(found.digests.iter().min().unwrap_or(&found.id).clone())
+/// The same, for what can be said without: none where a context can't be read.
+pub fn known(project: &Project, facts: &Facts, engine: &Engine, names: &[ImageName]) -> Fingerprints {
+    fingerprints(project, facts, engine, names).unwrap_or_default()
+}
+
+/// These images and all that they are built from, helpers included: whose contexts their fingerprints need.
+///
+/// # Errors
+/// Bases that go round in a circle.
+pub fn contexts(project: &Project, names: &[ImageName]) -> Result<Vec<ImageName>, Fault> {
+    Ok(project.with_bases(names)?.into_iter().map(|image| image.name.clone()).collect())
 }

@@ -1,6 +1,11 @@
-//! What the engine has of the family, and whether it is built on what the engine has.
+//! What the engine has of the family, and whether that is what a build would make now.
 
-use plan::{facts::Engine, tools::docker};
+use crate::common::identity::Fingerprints;
+use plan::{
+    Invocation,
+    facts::Engine,
+    tools::docker::{self, Inspected},
+};
 use project::{Image, ImageName, ImageRef, Project, error::Fault};
 use serde_json::{Value, json};
 use std::time::{Duration, SystemTime};
@@ -16,8 +21,8 @@ pub struct Local {
     /// The stage that its label names; none for production.
     pub stage: Option<String>,
     pub stand_in: bool,
-    /// The image below it that was built again since.
-    pub outdated: Option<ImageName>,
+    /// The image by which it is outdated, itself or one below it, and why.
+    pub outdated: Option<(ImageName, String)>,
 }
 
 impl Local {
@@ -39,13 +44,13 @@ impl Local {
             "created": self.created,
             "stage": self.stage,
             "stand_in": self.stand_in,
-            "outdated": self.outdated.as_ref().map(ImageName::as_str),
+            "outdated": self.outdated.as_ref().map(|(name, _)| name.as_str()),
         })
     }
 
     /// What a reader must know of it.
     pub fn marks(&self) -> Vec<String> {
-        let outdated = self.outdated.as_ref().map(|base| format!("outdated: {base} was built again"));
+        let outdated = self.outdated.as_ref().map(|(_, why)| format!("outdated: {why}"));
         let stand_in = self.stand_in.then(|| "on a stand-in".to_owned());
         outdated.into_iter().chain(stand_in).collect()
     }
@@ -57,7 +62,7 @@ impl Local {
 }
 
 /// What the engine has of an image; nothing where it doesn't answer or has no such image.
-pub fn local(engine: &Engine, project: &Project, image: &Image) -> Option<Local> {
+pub fn local(engine: &Engine, project: &Project, known: &Fingerprints, image: &Image) -> Option<Local> {
     let found = engine.find(&image.reference)?;
     Some(Local {
         id: found.id.clone(),
@@ -65,32 +70,103 @@ pub fn local(engine: &Engine, project: &Project, image: &Image) -> Option<Local>
         created: found.created.clone(),
         stage: found.labels.get(docker::STAGE_LABEL).cloned(),
         stand_in: !docker::stand_ins(&found.labels).is_empty(),
-        outdated: outdated(engine, project, image).map(|outdated| outdated.base.clone()),
+        outdated: outdated(engine, project, known, image).map(|outdated| (outdated.since.clone(), outdated.why())),
     })
 }
 
-/// Why an image is outdated: it, or an image that it is built on, was built on another build of its base than the engine
-/// has.
+/// Why an image that the engine has is not what a build would make now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outdated<'a> {
-    /// The lowest such base.
-    pub base: &'a ImageName,
+    /// The lowest image by which it is: itself, or one that it is built on.
+    pub since: &'a ImageName,
+    change: Change,
     /// What has to be built, in this order, the image itself last.
     pub rebuild: Vec<&'a ImageName>,
 }
 
-/// What outdates an image, if anything; what the engine doesn't have does not.
-pub fn outdated<'a>(engine: &Engine, project: &'a Project, image: &'a Image) -> Option<Outdated<'a>> {
+/// What happened to that image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Change {
+    /// It was built from other inputs than today's.
+    Inputs,
+    /// What stands on it was built on another build of it.
+    Build,
+}
+
+impl Outdated<'_> {
+    /// As a sentence goes on after `since`.
+    pub fn why(&self) -> String {
+        match self.change {
+            Change::Inputs => format!("what {} is made of has changed", self.since),
+            Change::Build => format!("{} was built again", self.since),
+        }
+    }
+}
+
+/// What outdates an image, if anything; what the engine doesn't have does not. Where the image says what it was made of,
+/// that is compared with today's, `known`; else it is held against the base that the engine has.
+pub fn outdated<'a>(
+    engine: &Engine,
+    project: &'a Project,
+    known: &Fingerprints,
+    image: &'a Image,
+) -> Option<Outdated<'a>> {
     let line = std::iter::successors(Some(image), |image| project.base(image));
     // A circle of bases is for others to report.
     let line: Vec<&Image> = line.take(project.images.len()).collect();
-    let find = |image: &Image| engine.find(&image.reference);
-    let broken = line.windows(2).rposition(|link| match (find(link[0]), find(link[1])) {
-        (Some(image), Some(base)) => !image.is_built_on(base, &link[1].reference),
-        _ => false,
-    })?;
-    let above = line[..=broken].iter().rev();
-    Some(Outdated { base: &line[broken + 1].name, rebuild: above.map(|image| &image.name).collect() })
+    let mut base: Option<(&Image, Option<Outdated>)> = None;
+    for image in line.into_iter().rev() {
+        let outdated = by_base(engine, known, image, base);
+        base = Some((image, outdated));
+    }
+    base.and_then(|(_, outdated)| outdated)
+}
+
+/// As `outdated`, by what is known of the base: the image, and what outdates it.
+fn by_base<'a>(
+    engine: &Engine,
+    known: &Fingerprints,
+    image: &'a Image,
+    base: Option<(&'a Image, Option<Outdated<'a>>)>,
+) -> Option<Outdated<'a>> {
+    let found = engine.find(&image.reference)?;
+    let (base, below) = base.map_or((None, None), |(base, below)| (Some(base), below));
+    let base = base.and_then(|base| Some((base, engine.find(&base.reference)?)));
+    let has_these_inputs = has_inputs(found, known, image);
+    let on_another = base.filter(|(base, in_engine)| match has_these_inputs {
+        // The same inputs, and yet another build: what it takes from the network may differ.
+        Some(true) => has_inputs(in_engine, known, base) == Some(true) && !found.layers.starts_with(&in_engine.layers),
+        Some(false) => false,
+        None if found.fingerprint().is_some() => {
+            found.stage() == in_engine.stage() && !found.layers.starts_with(&in_engine.layers)
+        }
+        None => !found.is_built_on(in_engine, &base.reference),
+    });
+    let own = |since: &'a ImageName, change| Outdated { since, change, rebuild: vec![&image.name] };
+    match (below, on_another) {
+        // It is what it would be, whatever has become of its base meanwhile.
+        (Some(_), None) if has_these_inputs == Some(true) => None,
+        (Some(mut below), _) => {
+            below.rebuild.push(&image.name);
+            Some(below)
+        }
+        (None, Some((base, _))) => Some(own(&base.name, Change::Build)),
+        (None, None) => (has_these_inputs == Some(false)).then(|| own(&image.name, Change::Inputs)),
+    }
+}
+
+/// Was it made of today's inputs? Nothing where it doesn't say, or was built at another stage than is asked for, whose
+/// inputs aren't known.
+fn has_inputs(found: &Inspected, known: &Fingerprints, image: &Image) -> Option<bool> {
+    let (label, today) = (found.fingerprint()?, known.get(&image.name)?);
+    found.is_at(image.stage.as_deref()).then(|| label == today.hash.to_string())
+}
+
+/// Does the engine have just what a build would make now?
+pub fn is_current(engine: &Engine, project: &Project, known: &Fingerprints, image: &Image) -> bool {
+    let found = engine.find(&image.reference);
+    found.is_some_and(|found| has_inputs(found, known, image) == Some(true))
+        && outdated(engine, project, known, image).is_none()
 }
 
 /// The command that brings these up to date.
@@ -104,13 +180,22 @@ pub fn rebuild<'a>(outdated: impl IntoIterator<Item = &'a Outdated<'a>>) -> Stri
     format!("cargo xtask build {}", names.join(" "))
 }
 
-/// These images and those below them, by which they are outdated; what to ask the engine about.
+/// What to ask the engine about a family that may go round in a circle, which is for `check` to report.
+pub fn question(project: &Project, names: &[ImageName]) -> Invocation {
+    let itself = || names.iter().filter_map(|name| project.find(name)).map(|image| image.reference.clone()).collect();
+    let references = with_bases(project, names).unwrap_or_else(|_| itself());
+    docker::inspect_all(&references.iter().collect::<Vec<_>>())
+}
+
+/// These images and all that they are built from, by which they are outdated; what to ask the engine about.
 ///
 /// # Errors
 /// Bases that go round in a circle.
 pub fn with_bases(project: &Project, names: &[ImageName]) -> Result<Vec<ImageRef>, Fault> {
     let images = project.with_bases(names)?.into_iter().filter(|image| !image.helper);
-    Ok(images.map(|image| image.reference.clone()).collect())
+    let mut references: Vec<ImageRef> = images.map(|image| image.reference.clone()).collect();
+    references.extend(identity::used(project, names)?);
+    Ok(references)
 }
 
 /// `163 MB`, `5.5 GB`.

@@ -18,9 +18,11 @@ pub struct Revision {
     pub commit: String,
     /// The commit's time, RFC 3339.
     pub time: String,
+    /// A shallow clone ends with the commit: it is only the oldest one known that has the same inputs.
+    pub is_cut: bool,
 }
 
-/// The revisions of these images, less those that git doesn't know: a shallow clone may end before them.
+/// The revisions of these images, where git knows them.
 ///
 /// # Errors
 /// Bases that go round in a circle.
@@ -32,22 +34,23 @@ pub fn revisions(
     let Git::Clone { history, .. } = &facts.git else { return Ok(BTreeMap::new()) };
     let images = project.with_bases(names)?;
     let mut changes = Changes { project, facts, history, definitions: BTreeMap::new() };
-    let mut found: BTreeMap<&ImageName, Option<&Commit>> = BTreeMap::new();
+    let mut found: BTreeMap<&ImageName, &Commit> = BTreeMap::new();
     for commit in &history.commits {
-        for name in with_what_is_built_on(&images, |image| commit.changes.iter().any(|it| changes.concerns(image, it))) {
-            found.entry(name).or_insert((!commit.is_cut).then_some(commit));
+        for name in with_what_is_built_on(&images, |image| commit.changes.iter().any(|it| changes.concerns(image, it)))
+        {
+            found.entry(name).or_insert(commit);
         }
         if found.len() == images.len() {
             break;
         }
     }
     let dirty = with_what_is_built_on(&images, |image| changes.are_uncommitted(image));
-    let revision = |(name, commit): (&ImageName, Option<&Commit>)| {
-        let Commit { id, time, .. } = commit?;
+    let revision = |(name, commit): (&ImageName, &Commit)| {
+        let Commit { id, time, is_cut, .. } = commit;
         let dirty = if dirty.contains(name) { "-dirty" } else { "" };
-        Some((name.clone(), Revision { commit: format!("{id}{dirty}"), time: time.clone() }))
+        (name.clone(), Revision { commit: format!("{id}{dirty}"), time: time.clone(), is_cut: *is_cut })
     };
-    Ok(found.into_iter().filter_map(revision).collect())
+    Ok(found.into_iter().map(revision).collect())
 }
 
 /// The images that something holds for, and those that are built on them; `images` has bases first.
@@ -149,15 +152,20 @@ mod tests {
             sources.ignore = ignore.clone();
         }
         let today = family.facts.files.text(project.file()).unwrap().unwrap().to_owned();
-        let mut texts: BTreeMap<String, String> =
-            texts.iter().map(|(id, change)| ((*id).to_owned(), today.replace("./images/fastapi-serve\n", change))).collect();
+        let mut texts: BTreeMap<String, String> = texts
+            .iter()
+            .map(|(id, change)| ((*id).to_owned(), today.replace("./images/fastapi-serve\n", change)))
+            .collect();
         texts.insert("today".to_owned(), today);
         let uncommitted = uncommitted.iter().map(Into::into).collect();
         let history = History { commits, uncommitted, texts };
         family.facts.git = Git::Clone { remotes: Vec::new(), history };
         let names = ["python-base", "fastapi-serve"].map(|name| name.parse::<ImageName>().unwrap());
         let found = revisions(&project, &family.facts, &names).unwrap();
-        names.map(|name| found.get(&name).map(|revision| revision.commit.clone()))
+        names.map(|name| {
+            let Revision { commit, is_cut, .. } = found.get(&name)?;
+            Some(format!("{commit}{}", if *is_cut { " (cut)" } else { "" }))
+        })
     }
 
     const COMPOSE: &str = "docker-compose.dev.yaml";
@@ -216,11 +224,11 @@ mod tests {
     }
 
     #[test]
-    fn where_a_shallow_clone_ends_nothing_is_known() {
+    fn a_shallow_clone_s_end_is_only_the_oldest_commit_known() {
         let mut cut = all();
         cut.is_cut = true;
         let commits = vec![commit("2", &[("images/fastapi-serve/poetry.lock", "x", "y")]), cut];
-        assert_eq!(revisions_of(commits, &[], &[]), [None, Some("2".to_owned())]);
+        assert_eq!(revisions_of(commits, &[], &[]), some("1 (cut)", "2"));
         assert_eq!(revisions_of(Vec::new(), &[], &[]), [None, None]);
     }
 }

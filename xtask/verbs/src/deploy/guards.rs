@@ -2,6 +2,7 @@
 
 use crate::{
     common::{
+        identity::{Fingerprints, fingerprints},
         local::{outdated, rebuild},
         rerun::rerun,
     },
@@ -17,7 +18,7 @@ use plan::{
     },
 };
 use project::{
-    Environment, Image, Project,
+    Environment, Image, ImageName, Project,
     error::{Cause, Fault},
 };
 
@@ -28,7 +29,11 @@ pub type Objection = (String, String);
 /// All objections at once.
 pub fn check(project: &Project, facts: &Facts, images: &[&Image], flags: &flags::Deploy) -> Result<(), Fault> {
     facts.engine.answered("deploy")?;
-    refuse(images.iter().filter_map(|image| objection(project, facts, image, flags)).collect())
+    let names: Vec<ImageName> = images.iter().map(|image| image.name.clone()).collect();
+    // Without, nobody knows what is outdated: a gate fails closed.
+    let known = fingerprints(project, facts, &facts.engine, &names)?;
+    let world = World { project, facts, known };
+    refuse(images.iter().filter_map(|image| objection(&world, image, flags)).collect())
 }
 
 /// # Errors
@@ -41,7 +46,15 @@ pub fn refuse(objections: Vec<Objection>) -> Result<(), Fault> {
     Err(Fault::new(Cause::Refused, format!("deploy: nothing was pushed: {}", why.join("; "))).help(help.join("; ")))
 }
 
-fn objection(project: &Project, facts: &Facts, image: &Image, flags: &flags::Deploy) -> Option<Objection> {
+/// What objections are judged by.
+struct World<'a> {
+    project: &'a Project,
+    facts: &'a Facts,
+    known: Fingerprints,
+}
+
+fn objection(world: &World, image: &Image, flags: &flags::Deploy) -> Option<Objection> {
+    let World { project, facts, .. } = world;
     let name = &image.name;
     // What may be published is built as ci builds it.
     let as_ci = |command: &str| rerun(project, Environment::Ci, &format!("cargo xtask {command}"));
@@ -49,7 +62,7 @@ fn objection(project: &Project, facts: &Facts, image: &Image, flags: &flags::Dep
         let why = format!("{name}: the engine has no image {}", image.reference);
         return Some((why, as_ci(&format!("build {name}"))));
     };
-    of_image(project, facts, image, found, flags)
+    of_image(world, image, found, flags)
         .or_else(|| {
             let is_development = stage(found).is_some();
             let passed = record::has_passed(&facts.files, &found.id, is_development) || flags.force_unvalidated;
@@ -68,13 +81,8 @@ fn stage(found: &Inspected) -> Option<&str> {
 }
 
 /// What an image's own labels, and its base, say against it.
-fn of_image(
-    project: &Project,
-    facts: &Facts,
-    image: &Image,
-    found: &Inspected,
-    flags: &flags::Deploy,
-) -> Option<Objection> {
+fn of_image(world: &World, image: &Image, found: &Inspected, flags: &flags::Deploy) -> Option<Objection> {
+    let World { project, facts, known } = world;
     let name = &image.name;
     let as_ci = |command: &str| rerun(project, Environment::Ci, command);
     let stand_ins = docker::stand_ins(&found.labels).join(", ");
@@ -92,8 +100,8 @@ fn of_image(
         let build = as_ci(&format!("cargo xtask build {name} (or --force-no-revision)"));
         return Some((why, format!("`git status` tells why git says nothing; then {build}")));
     }
-    let outdated = outdated(&facts.engine, project, image).filter(|_| !flags.force_outdated)?;
-    let why = format!("{name}: outdated, since {} was built again", outdated.base);
+    let outdated = outdated(&facts.engine, project, known, image).filter(|_| !flags.force_outdated)?;
+    let why = format!("{name}: outdated, since {}", outdated.why());
     Some((why, as_ci(&format!("{} (or --force-outdated)", rebuild([&outdated])))))
 }
 

@@ -6,7 +6,7 @@ mod repositories;
 
 use crate::{
     Verb,
-    common::{local, registry, rerun::rerun},
+    common::{identity, local, registry, rerun::rerun},
     flags::{self, Globals},
     validate::record,
 };
@@ -29,6 +29,7 @@ impl Verb for flags::Deploy {
             look_for: vec!["aws".to_owned()],
             files: record::all(),
             engine: local::with_bases(project, &claims)?,
+            contexts: identity::contexts(project, &claims)?,
             registry: images.iter().map(|image| image.reference.clone()).collect(),
             claims,
             ..Needs::default()

@@ -7,13 +7,14 @@ use super::{
 use crate::{
     common::{
         graph::Graph,
+        identity::known,
         local::{self, Local},
     },
     validate::record,
 };
-use plan::facts::Engine;
-use project::{Image, Project, files::Files};
-use std::{collections::HashMap, time::SystemTime};
+use plan::{Facts, facts::Engine};
+use project::{Image, ImageName, Project};
+use std::collections::HashMap;
 
 /// An image as the page shows it.
 pub struct Shown<'a> {
@@ -26,13 +27,9 @@ pub struct Shown<'a> {
 }
 
 /// What the page says of each image of the family.
-pub fn shown<'a>(
-    project: &'a Project,
-    files: &Files,
-    graph: &Graph,
-    engine: &Engine,
-    now: SystemTime,
-) -> Vec<Shown<'a>> {
+pub fn shown<'a>(project: &'a Project, facts: &Facts, graph: &Graph, engine: &Engine) -> Vec<Shown<'a>> {
+    let family: Vec<ImageName> = project.family().map(|image| image.name.clone()).collect();
+    let known = known(project, facts, engine, &family);
     let nodes: HashMap<&str, usize> = graph.nodes.iter().enumerate().map(|(i, node)| (node.id.as_str(), i)).collect();
     let names = |indices: &[usize]| {
         let name = |index: &usize| match &graph.nodes[*index] {
@@ -43,13 +40,13 @@ pub fn shown<'a>(
     };
     let of_image = |image: &'a Image| {
         let node = nodes.get(image.name.as_str()).map(|index| &graph.nodes[*index]);
-        let local = local::local(engine, project, image);
-        let passed = local.as_ref().and_then(|local| record::passed(files, &local.id));
+        let local = local::local(engine, project, &known, image);
+        let passed = local.as_ref().and_then(|local| record::passed(&facts.files, &local.id));
         Shown {
             image,
             bases: node.map(|node| names(&node.bases)).unwrap_or_default(),
             dependents: node.map(|node| names(&node.dependents)).unwrap_or_default(),
-            passed: passed.map(|(passed, time)| format!("{}, {} ago", passed.counts(), local::age(time, now))),
+            passed: passed.map(|(passed, time)| format!("{}, {} ago", passed.counts(), local::age(time, facts.now))),
             local,
         }
     };

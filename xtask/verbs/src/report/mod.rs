@@ -10,12 +10,13 @@ mod picture;
 
 use crate::{
     Verb,
+    common::{identity, local},
     flags::{self, Globals},
     validate::record,
 };
 use page::Page;
-use plan::{Action, Compute, Facts, Needs, Plan, Report, Source, Step, facts::Engine, quote, tools::docker};
-use project::{Project, error::Fault, family};
+use plan::{Action, Compute, Facts, Needs, Plan, Report, Source, Step, facts::Engine, quote};
+use project::{ImageName, Project, error::Fault, family};
 use std::path::PathBuf;
 
 const OUTPUT: &str = "target/report.html";
@@ -24,23 +25,28 @@ impl Verb for flags::Report {
     fn needs(&self, project: &Project, _globals: &Globals) -> Result<Needs, Fault> {
         let mut files = family::wanted(project);
         files.extend(record::all());
-        Ok(Needs { files, ..Needs::default() })
+        let contexts = identity::contexts(project, &names(project)).unwrap_or_default();
+        Ok(Needs { files, contexts, ..Needs::default() })
     }
 
     /// One step: what the engine says is all that isn't known before.
     fn plan(&self, project: &Project, facts: &Facts, _globals: &Globals) -> Result<Plan, Fault> {
-        let question = docker::inspect_all(&project.family().map(|image| &image.reference).collect::<Vec<_>>());
+        let question = local::question(project, &names(project));
         let path = self.output.clone().unwrap_or_else(|| facts.shown(OUTPUT));
         let shown = format!("{question} # the answer goes into {}", quote(&path.display().to_string()));
-        let (asked, family, files, now) = (question.clone(), project.clone(), facts.files.clone(), facts.now);
+        let (asked, family, facts) = (question.clone(), project.clone(), facts.clone());
         let write = Compute::new(shown, [Source::Output(question)], move |inputs| {
             let engine = Engine::of(&asked, inputs.output(0));
-            Page::of(&family, &files, &engine, now).map(|page| written(path.clone(), page.html())).into()
+            Page::of(&family, &facts, &engine).map(|page| written(path.clone(), page.html())).into()
         });
         let mut plan = Plan::default();
         plan.push(Step::new("write the report", Action::Compute(write)));
         Ok(plan)
     }
+}
+
+fn names(project: &Project) -> Vec<ImageName> {
+    project.family().map(|image| image.name.clone()).collect()
 }
 
 fn written(path: PathBuf, html: String) -> Report {

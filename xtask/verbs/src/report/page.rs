@@ -7,12 +7,11 @@ use super::{
     picture,
 };
 use crate::common::{graph::Graph, local};
-use plan::facts::Engine;
+use plan::{Facts, facts::Engine};
 use project::{
     ImageName, Project,
     error::Fault,
     family::{self, Finding, Member},
-    files::Files,
 };
 use std::{
     collections::{BTreeSet, HashMap},
@@ -39,15 +38,15 @@ pub struct Page<'a> {
 impl<'a> Page<'a> {
     /// # Errors
     /// Bases that go round in a circle.
-    pub fn of(project: &'a Project, files: &Files, engine: &Engine, now: SystemTime) -> Result<Page<'a>, Fault> {
+    pub fn of(project: &'a Project, facts: &Facts, engine: &Engine) -> Result<Page<'a>, Fault> {
         let graph = Graph::of(project)?;
-        let (members, mut faults) = family::members(project, files);
+        let (members, mut faults) = family::members(project, &facts.files);
         faults.extend(family::findings(&members));
         let rows = matrix(&members);
-        let images = shown(project, files, &graph, engine, now);
+        let images = shown(project, facts, &graph, engine);
         let positions = members.iter().enumerate().map(|(index, member)| (&member.image.name, index)).collect();
         let answered = matches!(engine, Engine::Has(_));
-        Ok(Page { project, graph, images, members, positions, rows, faults, answered, now })
+        Ok(Page { project, graph, images, members, positions, rows, faults, answered, now: facts.now })
     }
 
     pub fn html(&self) -> String {
@@ -142,12 +141,14 @@ impl<'a> Page<'a> {
 #[cfg(test)]
 mod tests {
     use super::{super::tests::family, *};
+    use crate::testing;
 
     #[test]
     fn the_page_stands_alone_and_says_things_in_words() {
         let (project, files) = family();
+        let facts = Facts { files, ..testing::family().facts };
         let engine = Engine::Silent("gone".to_owned());
-        let html = Page::of(&project, &files, &engine, SystemTime::UNIX_EPOCH).unwrap().html();
+        let html = Page::of(&project, &facts, &engine).unwrap().html();
         for expected in [
             "<td class=\"split\" title=\"base has 1\">2 <span class=\"tag split\">split</span></td>",
             "<th scope=\"row\">b <span class=\"tag exception\">exception</span> <span class=\"tag split\">split</span></th>",

@@ -9,6 +9,7 @@ use crate::{
     Verb,
     common::{
         enumerate,
+        identity::{self, known},
         local::{self, outdated, rebuild},
         rerun::rerun,
     },
@@ -40,7 +41,8 @@ impl Verb for flags::Validate {
         }
         let names: Vec<ImageName> = suites.iter().map(|(image, _)| image.name.clone()).collect();
         let engine = local::with_bases(project, &names)?;
-        Ok(Needs { claims: names, docker: true, engine, files: readable::wanted(), ..Needs::default() })
+        let contexts = identity::contexts(project, &names)?;
+        Ok(Needs { claims: names, docker: true, engine, contexts, files: readable::wanted(), ..Needs::default() })
     }
 
     fn plan(&self, project: &Project, facts: &Facts, _globals: &Globals) -> Result<Plan, Fault> {
@@ -53,10 +55,12 @@ impl Verb for flags::Validate {
         }
         let suites = suites(project, &wanted)?;
         check_images(project, facts, &suites)?;
+        let names: Vec<ImageName> = suites.iter().map(|(image, _)| image.name.clone()).collect();
+        let known = known(project, facts, &facts.engine, &names);
         for (image, _) in &suites {
-            if let Some(outdated) = outdated(&facts.engine, project, image) {
+            if let Some(outdated) = outdated(&facts.engine, project, &known, image) {
                 let help = rerun(project, project.environment, &rebuild([&outdated]));
-                plan.note(format!("{}: outdated, since {} was built again: `{help}`", image.name, outdated.base));
+                plan.note(format!("{}: outdated, since {}: `{help}`", image.name, outdated.why()));
             }
             if !self.pytest.is_empty() {
                 plan.note(format!("{}: only a part of its suite, so this isn't recorded as validated", image.name));

@@ -1,0 +1,314 @@
+//! `build`: the images that were named, after their bases, where the engine doesn't have them as they would be built.
+
+mod choice;
+mod outdated;
+
+use crate::{
+    Verb,
+    common::{
+        identity,
+        provenance::{self, CREATED, REVISION},
+        revision::{Revision, revisions},
+        uses_cache,
+    },
+    flags::{self, Globals},
+};
+use choice::Choice;
+use plan::{Action, EnvValue, Facts, Invocation, Needs, Plan, Role, Step, facts::Engine, tools::docker};
+use project::{Environment, Image, ImageName, Origin, Project, error::Fault};
+use std::collections::{BTreeMap, HashMap};
+
+/// Which of the named images are built.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Named {
+    /// Those that the engine doesn't have as they would be built now.
+    All,
+    /// Those that it doesn't have at all.
+    Missing,
+}
+
+impl Verb for flags::Build {
+    fn needs(&self, project: &Project, _globals: &Globals) -> Result<Needs, Fault> {
+        needs(project, &self.wanted(project)?)
+    }
+
+    fn more_needs(&self, project: &Project, facts: &Facts, globals: &Globals) -> Result<Needs, Fault> {
+        let wanted = self.wanted(project)?;
+        let mut needs = more_needs(project, facts, &wanted, Named::All, uses_cache(project, globals)?)?;
+        // What is built on what is built is outdated then.
+        let affected = if needs.git { project.with_dependents(&wanted).unwrap_or_default() } else { Vec::new() };
+        let known = |name: &ImageName| facts.contexts.contains_key(name);
+        needs.contexts = identity::contexts(project, &affected)?.into_iter().filter(|name| !known(name)).collect();
+        Ok(needs)
+    }
+
+    fn plan(&self, project: &Project, facts: &Facts, globals: &Globals) -> Result<Plan, Fault> {
+        let wanted = self.wanted(project)?;
+        let mut plan = plan(project, facts, &wanted, Named::All, uses_cache(project, globals)?)?;
+        outdated::note(project, facts, &mut plan);
+        Ok(plan)
+    }
+}
+
+impl flags::Build {
+    fn wanted(&self, project: &Project) -> Result<Vec<ImageName>, Fault> {
+        let named = self.images.of(project)?;
+        if self.with_dependents { project.with_dependents(&named) } else { Ok(named) }
+    }
+}
+
+/// What has to be known to build these. Helpers are not claimed: the engine itself sees to it that two builds of one are
+/// one.
+///
+/// # Errors
+/// Bases that go round in a circle.
+pub fn needs(project: &Project, wanted: &[ImageName]) -> Result<Needs, Fault> {
+    let images = project.with_bases(wanted)?;
+    let claims = images.iter().filter(|image| !image.helper).map(|image| image.name.clone());
+    let mut engine: Vec<_> = images.iter().map(|image| image.reference.clone()).collect();
+    engine.extend(::identity::used(project, wanted)?);
+    Ok(Needs {
+        claims: claims.collect(),
+        docker: true,
+        files: Project::dockerfiles(images.iter().copied()),
+        contexts: identity::contexts(project, wanted)?,
+        engine,
+        ..Needs::default()
+    })
+}
+
+/// What else, where there is something to build: what git knows, for the labels.
+///
+/// # Errors
+/// As `plan`.
+pub fn more_needs(
+    project: &Project,
+    facts: &Facts,
+    wanted: &[ImageName],
+    named: Named,
+    cache: bool,
+) -> Result<Needs, Fault> {
+    let choice = choice::choose(project, facts, wanted, named, cache)?;
+    Ok(Needs { git: !choice.builds.is_empty(), ..Needs::default() })
+}
+
+/// Bases first; what the engine has as it would be built is left alone, and so are bases and helpers that nothing needs.
+///
+/// # Errors
+/// A cycle, a folder, Dockerfile or stage that isn't there.
+pub fn plan(project: &Project, facts: &Facts, wanted: &[ImageName], named: Named, cache: bool) -> Result<Plan, Fault> {
+    let images = project.with_bases(wanted)?;
+    project.check_stages(&images, &facts.files)?;
+    if facts.engine == Engine::NotAsked {
+        return Ok(whole(project, facts, &images, wanted, named, cache));
+    }
+    let Choice { builds, kept } = choice::choose(project, facts, wanted, named, cache)?;
+    let mut plan = if builds.is_empty() { Plan::default() } else { provenance::plan(project, facts) };
+    if !kept.is_empty() && named == Named::All {
+        let names: Vec<&str> = kept.iter().map(|name| name.as_str()).collect();
+        plan.note(format!("already built from what they are made of now: {}", names.join(", ")));
+    }
+    let names: Vec<ImageName> = builds.iter().map(|build| build.image.name.clone()).collect();
+    let revisions = revisions(project, facts, &names)?;
+    note_cut(project, &revisions, &mut plan);
+    let mut index = HashMap::new();
+    for choice::Build { image, fingerprint } in builds {
+        let fingerprint = fingerprint.map(|hash| EnvValue::Text(hash.to_string()));
+        let labels = labels(project, facts, image, fingerprint, revisions.get(&image.name));
+        let uses_cache = cache || image.helper && !wanted.contains(&image.name);
+        let action = Action::Run(facts.compose(project).build(&image.name, labels, uses_cache));
+        push(&mut plan, &mut index, image, action);
+    }
+    plan.summary = plan.steps.len() > 1;
+    Ok(plan)
+}
+
+/// The plan of a dry run, which asks nobody: a base is built where it is missing.
+fn whole(project: &Project, facts: &Facts, images: &[&Image], wanted: &[ImageName], named: Named, cache: bool) -> Plan {
+    let mut plan = provenance::plan(project, facts);
+    let mut index = HashMap::new();
+    for image in images {
+        let is_named = wanted.contains(&image.name);
+        let labels = labels(project, facts, image, Some(fingerprint_of(project, facts, image)), None);
+        let build = facts.compose(project).build(&image.name, labels, cache || image.helper && !is_named);
+        // What helps to build an image is not needed where that is there.
+        let decides = wanted.first().filter(|_| image.helper).and_then(|name| project.find(name)).unwrap_or(image);
+        let action = if named == Named::All && (image.helper || is_named) {
+            Action::Run(build)
+        } else {
+            Action::Unless(docker::is_present_at(&decides.reference, decides.stage.as_deref()), build)
+        };
+        push(&mut plan, &mut index, image, action);
+    }
+    plan.summary = plan.steps.len() > 1;
+    plan
+}
+
+fn push<'a>(plan: &mut Plan, index: &mut HashMap<&'a ImageName, usize>, image: &'a Image, action: Action) {
+    let step = Step::new(format!("build {}", image.name), action).image(&image.name).role(Role::Build);
+    let bases = image.family_bases().filter_map(|base| index.get(base)).copied();
+    let step = step.after(bases);
+    index.insert(&image.name, plan.push(step));
+}
+
+/// The command of ours that computes the image's fingerprint.
+fn fingerprint_of(project: &Project, facts: &Facts, image: &Image) -> EnvValue {
+    let mut command = Invocation::new("cargo", ["xtask", "fingerprint", image.name.as_str()]);
+    let mut given = facts.compose(project).env;
+    if project.environment != Environment::Dev && !project.vars.process.contains_key("ENVIRONMENT") {
+        given.push(("ENVIRONMENT".to_owned(), project.environment.to_string()));
+    }
+    command.env = given.into_iter().map(|(name, value)| (name, EnvValue::Text(value))).collect();
+    EnvValue::Printed(Box::new(command))
+}
+
+/// The variables that an image's labels are made of: what it is made of, the commit, and what it is built on. A base of
+/// the family is named only: its fingerprint is a part of the image's own.
+fn labels(
+    project: &Project,
+    facts: &Facts,
+    image: &Image,
+    fingerprint: Option<EnvValue>,
+    revision: Option<&Revision>,
+) -> Vec<(String, EnvValue)> {
+    let text = |text: &str| Some(EnvValue::Text(text.to_owned()));
+    let mut labels = vec![("IMAGE_FINGERPRINT", fingerprint)];
+    if !image.helper {
+        let base = image.bases.iter().find(|base| project.standing_on(image).next() == Some(&base.reference));
+        labels.push(("OCI_BASE_NAME", base.and_then(|base| text(&base.reference.to_string()))));
+        let external = base.filter(|base| !matches!(base.origin, Origin::Family(_)));
+        labels.push((
+            "OCI_BASE_DIGEST",
+            external.and_then(|base| match &facts.engine {
+                Engine::NotAsked => Some(EnvValue::Printed(Box::new(docker::digest(&base.reference)))),
+                engine => text(engine.find(&base.reference)?.digest()),
+            }),
+        ));
+        let of_commit = [(REVISION, revision.map(|it| &it.commit)), (CREATED, revision.map(|it| &it.time))];
+        // The user's own values win.
+        let of_commit = of_commit.into_iter().filter(|(name, _)| project.vars.get(name).is_none());
+        labels.extend(of_commit.map(|(name, value)| (name, value.and_then(|value| text(value)))));
+    }
+    labels.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+}
+
+/// Says which images name a commit only because a shallow clone ends with it: in another clone they are other images.
+fn note_cut(project: &Project, revisions: &BTreeMap<ImageName, Revision>, plan: &mut Plan) {
+    let is_shown = |name: &ImageName| project.image(name).is_ok_and(|image| !image.helper);
+    let cut = revisions.iter().filter(|(name, revision)| revision.is_cut && is_shown(name));
+    let names: Vec<&str> = cut.map(|(name, _)| name.as_str()).collect();
+    if !names.is_empty() && project.vars.get(REVISION).is_none() {
+        plan.note(format!(
+            "the clone is shallow, so these name the oldest commit it has, not the last that changed them: {}; \
+             `git fetch --unshallow` helps",
+            names.join(", ")
+        ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{self, Family, expect_plan};
+    use plan::{facts::Engine, tools::docker::FINGERPRINT_LABEL};
+
+    #[test]
+    fn plans() {
+        expect_plan!("build", testing::outline(&["build", "fastapi-serve"]));
+        expect_plan!("build_all_ci", testing::outline(&["build", "--all", "--environment", "ci"]));
+        expect_plan!("build_with_dependents", testing::outline(&["build", "python-base", "--with-dependents"]));
+        expect_plan!("build_base_tag", testing::outline(&["build", "fastapi-serve", "--base-image-tag", "1.4"]));
+        expect_plan!("build_no_cache", testing::outline(&["build", "fastapi-serve", "--use-docker-cache", "false"]));
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let fault = testing::family().without("images/python-base/Dockerfile").fault(&["build", "fastapi-serve"]);
+        assert!(fault.what.contains("/r/images/python-base/Dockerfile: no such file"), "{fault}");
+    }
+
+    const ALL: [&str; 5] = ["build-tools", "kubeflow-a", "python-base", "fastapi-serve", "kubeflow-b"];
+
+    /// The titles of the steps, and the notes.
+    fn planned(family: &Family, args: &[&str]) -> (Vec<String>, Vec<String>) {
+        let plan = family.plan(args).unwrap();
+        let titles = plan.steps.iter().map(|step| step.title.clone());
+        (titles.collect(), plan.notes.iter().map(|note| note.text.clone()).collect())
+    }
+
+    fn builds(family: &Family, args: &[&str]) -> Vec<String> {
+        let (titles, _) = planned(family, args);
+        titles.into_iter().filter_map(|title| Some(title.strip_prefix("build ")?.to_owned())).collect()
+    }
+
+    #[test]
+    fn what_is_there_as_it_would_be_built_is_left_alone() {
+        let family = testing::family().built(&ALL);
+        let (steps, notes) = planned(&family, &["build", "--all"]);
+        assert_eq!(steps, [""; 0]);
+        assert_eq!(
+            notes,
+            ["already built from what they are made of now: python-base, kubeflow-a, fastapi-serve, kubeflow-b"]
+        );
+        expect_plan!("build_current", family.outline(&["build", "fastapi-serve"]));
+        expect_plan!("build_again", family.outline(&["build", "fastapi-serve", "--use-docker-cache", "false"]));
+        assert_eq!(builds(&family, &["build", "fastapi-serve", "--use-docker-cache", "false"]), ["fastapi-serve"]);
+        // A helper that is named is built like an image.
+        assert_eq!(builds(&family, &["build", "build-tools"]), [""; 0]);
+    }
+
+    #[test]
+    fn what_changed_is_built_with_what_it_is_built_on() {
+        let changed = |path: &str, args: &[&str]| builds(&testing::family().built(&ALL).file(path, "changed"), args);
+        let serve = ["build", "fastapi-serve"];
+        assert_eq!(changed("images/fastapi-serve/poetry.lock", &serve), ["fastapi-serve"]);
+        assert_eq!(changed("images/python-base/poetry.lock", &serve), ["python-base", "fastapi-serve"]);
+        assert_eq!(changed("images/python-base/poetry.lock", &["build", "kubeflow-b"]), [""; 0]);
+        let tools = ["build-tools", "python-base", "fastapi-serve"];
+        assert_eq!(changed("images/build-tools/install", &serve), tools);
+        // Another stage.
+        let ci = ["build", "fastapi-serve", "--environment", "ci"];
+        assert_eq!(builds(&testing::family().built(&ALL), &ci), tools[1..]);
+    }
+
+    #[test]
+    fn what_is_missing_is_built_only_where_something_needs_it() {
+        let there = |names: &[&str]| builds(&testing::family().built(names), &["build", "fastapi-serve"]);
+        assert_eq!(there(&[]), ["build-tools", "python-base", "fastapi-serve"]);
+        assert_eq!(there(&["fastapi-serve"]), [""; 0]);
+        assert_eq!(there(&["build-tools", "python-base"]), ["fastapi-serve"]);
+        assert_eq!(there(&["python-base"]), ["build-tools", "fastapi-serve"]);
+    }
+
+    #[test]
+    fn on_what_plain_compose_built_an_image_has_no_fingerprint() {
+        let family = testing::family().built(&["build-tools", "python-base"]);
+        let line = |family: &Family| {
+            let plan = family.plan(&["build", "fastapi-serve"]).unwrap();
+            plan.steps.iter().find(|step| step.title == "build fastapi-serve").unwrap().action.to_string()
+        };
+        assert!(line(&family).contains("IMAGE_FINGERPRINT="), "{}", line(&family));
+        let family = family.with(|facts| {
+            let Engine::Has(images) = &mut facts.engine else { return };
+            images.iter_mut().for_each(|image| drop(image.labels.remove(FINGERPRINT_LABEL)));
+        });
+        assert!(!line(&family).contains("IMAGE_FINGERPRINT="), "{}", line(&family));
+        assert_eq!(builds(&family, &["build", "fastapi-serve"]), ["build-tools", "fastapi-serve"]);
+        assert_eq!(builds(&family, &["build", "python-base"]), ["build-tools", "python-base"]);
+    }
+
+    #[test]
+    fn a_base_that_was_built_again_from_the_same_is_another_base() {
+        let family = testing::family().built(&ALL).with(|facts| {
+            let Engine::Has(images) = &mut facts.engine else { return };
+            let base = images.iter_mut().find(|image| image.id.ends_with("python-base:latest")).unwrap();
+            base.layers = vec!["other".to_owned()];
+        });
+        assert_eq!(builds(&family, &["build", "--all"]), ["kubeflow-a", "fastapi-serve"]);
+    }
+
+    #[test]
+    fn the_engine_must_answer() {
+        let family = testing::family().with(|facts| facts.engine = Engine::Silent("gone".to_owned()));
+        assert_eq!(family.fault(&["build", "python-base"]).cause.exit_code(), 69);
+    }
+}
