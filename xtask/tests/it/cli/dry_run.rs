@@ -1,6 +1,6 @@
 //! `--dry-run`.
 
-use crate::support::{Call, Reply, Repo, SECRET};
+use crate::support::{Call, Reply, Repo, SECRET, effects};
 
 const EVERY_PLAN: [&[&str]; 17] = [
     &["lock", "--all"],

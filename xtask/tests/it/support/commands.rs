@@ -14,11 +14,6 @@ pub fn push(image: &str) -> String {
     dev(&format!("push {image}"))
 }
 
-/// Asks whether an image is there, and at which stage.
-pub fn stage_of(image: &str) -> String {
-    format!("docker image inspect --format <{{{{index .Config.Labels \"core-images.stage\"}}}}> {REGISTRY}/{image}")
-}
-
 pub fn id_of(image: &str) -> String {
     format!("docker image inspect --format {{{{.Id}}}} {REGISTRY}/{image}:latest")
 }
