@@ -17,6 +17,8 @@ use std::path::{Path, PathBuf};
 /// Which files: the base's lock, the pyproject.toml that is read, and where it is written with the pins.
 #[derive(Debug, Clone)]
 pub struct Coupling {
+    /// What an error begins with.
+    pub title: String,
     pub base: PathBuf,
     pub from: PathBuf,
     pub to: PathBuf,
@@ -32,6 +34,10 @@ impl Coupling {
     /// # Errors
     /// A file that is missing or that can't be read.
     pub fn write(&self, base: Option<&Input>, from: Option<&Input>) -> Result<Option<(PathBuf, String)>, Fault> {
+        self.written(base, from).map_err(|fault| Fault { what: format!("{}: {}", self.title, fault.what), ..fault })
+    }
+
+    fn written(&self, base: Option<&Input>, from: Option<&Input>) -> Result<Option<(PathBuf, String)>, Fault> {
         let image = self.base.parent().and_then(Path::file_name).unwrap_or_default().display();
         let lock = text(base).map_err(|why| {
             let what = format!("reading {}, whose versions are to be kept to: {why}", self.base.display());
@@ -73,9 +79,10 @@ impl Verb for flags::Couple {
 
     fn plan(&self, _project: &Project, _facts: &Facts, _globals: &Globals) -> Result<Plan, Fault> {
         let (base, file) = (self.base.clone(), self.pyproject.clone());
-        let couple = Coupling { base, from: file.clone(), to: file.clone() };
+        let title = format!("couple {}", file.display());
+        let couple = Coupling { title: title.clone(), base, from: file.clone(), to: file };
         let mut plan = Plan::default();
-        plan.push(Step::new(format!("couple {}", file.display()), Action::Compute(couple.compute())));
+        plan.push(Step::new(title, Action::Compute(couple.compute())));
         Ok(plan)
     }
 }

@@ -65,7 +65,8 @@ pub fn steps(facts: &Facts, images: &[Locked], resolved: usize, plan: &mut Plan)
 fn coupling(facts: &Facts, images: &[Locked], locked: &Locked) -> Option<Coupling> {
     let base = base_lock(facts, images, locked)?;
     let from = facts.shown(locked.image.folder.join(PYPROJECT));
-    Some(Coupling { base, from, to: facts.shown(staging(locked.image).join(PYPROJECT)) })
+    let to = facts.shown(staging(locked.image).join(PYPROJECT));
+    Some(Coupling { title: format!("couple {}", locked.image.name), base, from, to })
 }
 
 fn pinned(couplings: Vec<Coupling>) -> Compute {

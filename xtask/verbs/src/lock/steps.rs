@@ -56,8 +56,9 @@ pub fn resolve(project: &Project, facts: &Facts, images: &[Locked], plan: &mut P
             vec![(format!("stage {name}"), Action::Stage { from: staged(facts, locked), to: facts.shown(&folder) })];
         if let Some(base) = base_lock(facts, images, locked) {
             let own = facts.shown(folder.join(PYPROJECT));
-            let couple = Coupling { base, from: own.clone(), to: own };
-            actions.push((format!("couple {name}"), Action::Compute(couple.compute())));
+            let title = format!("couple {name}");
+            let couple = Coupling { title: title.clone(), base, from: own.clone(), to: own };
+            actions.push((title, Action::Compute(couple.compute())));
         }
         actions.push((format!("lock {name}"), poetry.run));
         let on_base = locked.base.and_then(|base| done.get(&base.name)).copied();

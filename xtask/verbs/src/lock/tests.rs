@@ -188,6 +188,8 @@ fn couple_is_a_step_that_a_dry_run_only_shows() {
     let pinned = given(Input::Text(lock(&[("requests", "2")])));
     assert!(pinned.writes[0].1.contains("requests = \"2\""), "{pinned:?}");
     let missing = given(Input::Missing).fault.unwrap();
-    assert_eq!(missing.what, "reading images/python-base/poetry.lock, whose versions are to be kept to: no such file");
+    let file = "images/fastapi-serve/pyproject.toml";
+    let why = "reading images/python-base/poetry.lock, whose versions are to be kept to: no such file";
+    assert_eq!(missing.what, format!("couple {file}: {why}"));
     assert_eq!(missing.help.as_deref(), Some("lock the base first: `cargo xtask lock python-base`"));
 }
