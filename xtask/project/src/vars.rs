@@ -4,7 +4,7 @@ use super::interpolate::{TemplateError, interpolate};
 use std::collections::BTreeMap;
 
 /// Variables by layer; an upper layer wins.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Vars {
     /// Given by a flag of ours: the only ones that a child must be told, it sees the other layers by itself.
     pub flags: BTreeMap<String, String>,

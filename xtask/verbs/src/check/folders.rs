@@ -16,11 +16,10 @@ const FILES: [&str; 3] = [".dockerignore", "README.md", "tests"];
 /// The folder of the images' folders.
 const IMAGES: &str = "images";
 
-pub fn findings(projects: &[Project; 2], files: &Files) -> Vec<Finding> {
-    let [dev, ci] = projects;
+pub fn findings(dev: &Project, ci: &Project, files: &Files) -> Vec<Finding> {
     let in_ci_only = ci.family().filter(|image| dev.find(&image.name).is_none());
     let of_images = dev.family().chain(in_ci_only).flat_map(|image| of_image(image, files));
-    of_images.chain(strays(projects, files)).collect()
+    of_images.chain(strays(dev, ci, files)).collect()
 }
 
 fn of_image(image: &Image, files: &Files) -> Vec<Finding> {
@@ -38,9 +37,8 @@ fn of_image(image: &Image, files: &Files) -> Vec<Finding> {
     findings
 }
 
-fn strays(projects: &[Project; 2], files: &Files) -> Vec<Finding> {
-    let services: HashSet<&PathBuf> =
-        projects.iter().flat_map(|project| &project.images).map(|image| &image.folder).collect();
+fn strays(dev: &Project, ci: &Project, files: &Files) -> Vec<Finding> {
+    let services: HashSet<&PathBuf> = dev.images.iter().chain(&ci.images).map(|image| &image.folder).collect();
     let folders = files.below(Path::new(IMAGES)).filter(|(path, entry)| {
         **entry == Entry::Folder && path.components().count() == 2 && !services.contains(&path.to_path_buf())
     });

@@ -28,6 +28,7 @@ use project::{
     vars::Vars,
 };
 use std::{
+    borrow::Cow,
     ops::Range,
     path::{Path, PathBuf},
 };
@@ -59,19 +60,21 @@ impl Verb for flags::Check {
         Ok(Needs { files, ..Needs::default() })
     }
 
-    fn plan(&self, _project: &Project, facts: &Facts, _globals: &Globals) -> Result<Plan, Fault> {
-        let carried = if self.write { carried(facts)? } else { Vec::new() };
-        let mut edited = None;
-        if !carried.is_empty() {
-            // What is generated follows from the compose files as they will be.
-            let facts = edited.insert(facts.clone());
-            for Written { path, text, .. } in &carried {
-                facts.files.insert(path, text);
-            }
+    fn plan(&self, project: &Project, facts: &Facts, _globals: &Globals) -> Result<Plan, Fault> {
+        let mut facts = Cow::Borrowed(facts);
+        let mut projects = projects(Some(project), &facts)?;
+        let mut writes = Vec::new();
+        if self.write {
+            writes = externals::carried(&sides(&projects, &facts)?);
         }
-        let facts = edited.as_ref().unwrap_or(facts);
-        let (mut findings, stale) = findings(facts)?;
-        let mut writes = carried;
+        if !writes.is_empty() {
+            // What is generated follows from the compose files as they will be.
+            for Written { path, text, .. } in &writes {
+                facts.to_mut().files.insert(path, text);
+            }
+            projects = self::projects(None, &facts)?;
+        }
+        let (mut findings, stale) = findings(&projects, &facts)?;
         match self.write {
             true => writes.extend(stale),
             false => findings.extend(stale.into_iter().map(|stale| Finding {
@@ -79,36 +82,37 @@ impl Verb for flags::Check {
                 what: "its generated parts are stale: cargo xtask check --write".to_owned(),
             })),
         }
-        Ok(plan(facts, &findings, writes))
+        Ok(plan(&facts, &findings, writes))
     }
 }
 
-/// The files say it by themselves, whatever variables this shell has: first dev's, then ci's.
-fn projects(facts: &Facts) -> Result<[Project; 2], Fault> {
-    let project = |environment| facts.project(environment, Vars::default());
+/// First dev's, then ci's. The files say it by themselves, whatever variables this shell has; a project that was read
+/// like that is not read again.
+fn projects<'a>(known: Option<&'a Project>, facts: &Facts) -> Result<[Cow<'a, Project>; 2], Fault> {
+    let project = |environment| {
+        let same = known.filter(|known| known.environment == environment && known.vars == Vars::default());
+        same.map_or_else(|| facts.project(environment, Vars::default()).map(Cow::Owned), |same| Ok(Cow::Borrowed(same)))
+    };
     Ok([project(Environment::Dev)?, project(Environment::Ci)?])
 }
 
-/// The compose files that don't follow what a bot moved in them, as they should be.
-fn carried(facts: &Facts) -> Result<Vec<Written>, Fault> {
-    let [dev, ci] = projects(facts)?;
-    Ok(externals::carried(&[Side::of(&dev, facts)?, Side::of(&ci, facts)?]))
+fn sides<'a>([dev, ci]: &'a [Cow<Project>; 2], facts: &'a Facts) -> Result<[Side<'a>; 2], Fault> {
+    Ok([Side::of(dev, facts)?, Side::of(ci, facts)?])
 }
 
 /// Everything that breaks a rule, and the generated files that are stale.
-fn findings(facts: &Facts) -> Result<(Vec<Finding>, Vec<Written>), Fault> {
+fn findings(projects: &[Cow<Project>; 2], facts: &Facts) -> Result<(Vec<Finding>, Vec<Written>), Fault> {
     let files = &facts.files;
-    let projects = projects(facts)?;
-    let [dev, ci] = &projects;
+    let [dev, ci] = projects;
     let names: Vec<_> = dev.images.iter().map(|image| image.name.clone()).collect();
     dev.with_bases(&names)?;
-    let sides = [Side::of(dev, facts)?, Side::of(ci, facts)?];
+    let sides = sides(projects, facts)?;
     let (members, unreadable) = family::members(dev, files);
     let (stale, wrong) = generated::stale(dev, &members, files);
     let mut findings = pairs::findings(&sides);
     findings.extend(suites::findings(&sides));
     findings.extend(dockerfiles::findings(dev, ci, files));
-    findings.extend(folders::findings(&projects, files));
+    findings.extend(folders::findings(dev, ci, files));
     findings.extend(externals::findings(&sides));
     findings.extend(family::findings(&members));
     findings.extend(unreadable);
