@@ -54,7 +54,7 @@ const EXAMPLE: &str = "example/Dockerfile";
 fn example(image: &Image, files: &Files) -> Result<String, String> {
     let path = image.folder.join(EXAMPLE);
     match files.text(&path) {
-        Ok(Some(text)) => Ok(format!("```dockerfile\n{}\n```\n", text.trim_end())),
+        Ok(Some(text)) => Ok(format!("```dockerfile\n{}\n```\n", with_lf(text).trim_end())),
         Ok(None) => Err(format!("{}: no such file", path.display())),
         Err(fault) => Err(fault.what),
     }
@@ -62,14 +62,17 @@ fn example(image: &Image, files: &Files) -> Result<String, String> {
 
 /// Puts each body between its marks.
 fn fill(text: &str, parts: &[(&str, String)]) -> Result<String, String> {
-    // A clone may have CRLF line endings, which `check` reports by themselves; what is written has LF.
-    let text = if text.contains('\r') { Cow::Owned(text.replace("\r\n", "\n")) } else { Cow::Borrowed(text) };
-    parts.iter().try_fold(text.into_owned(), |text, (name, body)| {
+    parts.iter().try_fold(with_lf(text).into_owned(), |text, (name, body)| {
         let (begin, end) = (format!("<!-- begin {name} -->\n"), format!("<!-- end {name} -->"));
         let from = text.find(&begin).ok_or_else(|| format!("no mark '{}'", begin.trim()))? + begin.len();
         let to = text[from..].find(&end).ok_or_else(|| format!("no mark '{end}'"))? + from;
         Ok(format!("{}{body}{}", &text[..from], &text[to..]))
     })
+}
+
+/// A clone may have CRLF line endings, which `check` reports by themselves; what is generated has LF.
+fn with_lf(text: &str) -> Cow<'_, str> {
+    if text.contains('\r') { Cow::Owned(text.replace("\r\n", "\n")) } else { Cow::Borrowed(text) }
 }
 
 /// What an image asks for itself, as it was locked; the rest of the lock follows from it.
