@@ -30,7 +30,7 @@ const measured = {
   boxes: all('svg .box').map(e => ({name: e.querySelector('text').textContent, link: e.getAttribute('href'),
     frame: rect(e.querySelector('rect')), texts: [...e.querySelectorAll('text')].map(rect)})),
   edges: all('svg .edge').length,
-  images: [document.querySelector('.images'), document.querySelector('.images').parentElement].map(e => e.scrollWidth),
+  images: [document.querySelector('.images').scrollWidth, document.querySelector('.images').parentElement.clientWidth],
   apart: all('.apart tbody tr').map(e => [...e.children].map(cell => cell.innerText)),
   splits: all('.matrix td.split').map(e => e.innerText),
   exceptions: all('.matrix td.exception').map(e => e.innerText),
