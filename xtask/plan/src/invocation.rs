@@ -72,7 +72,8 @@ impl Invocation {
                 | "--user"
                 | "--format"
                 | "--directory"
-                | "--region" => {
+                | "--region"
+                | "--username" => {
                     args.next();
                 }
                 option if option.starts_with('-') => {}

@@ -9,13 +9,15 @@ pub fn why(tail: &str) -> Why {
     }
     let said = run_output(tail);
     if let Some(why) = packages::why(&said) {
-        return why;
+        return Why { cause: None, ..why };
     }
-    let words = marked(&said).unwrap_or_else(|| last_line(tail));
-    match advice(&[&said, last_line(tail)].join("\n")) {
-        Some(help) => Why::advice(words, help),
-        None => Why { words: words.to_owned(), ..Why::default() },
-    }
+    // BuildKit's own last line, too: it may be the one that met a full disk. Of a RUN's failure it only repeats the command.
+    let own = last_line(tail);
+    let own = if own.contains("did not complete successfully") { "" } else { own };
+    advice(&format!("{said}\n{own}")).unwrap_or_else(|| {
+        let words = marked(&said).unwrap_or_else(|| last_line(tail));
+        Why { words: words.to_owned(), ..Why::default() }
+    })
 }
 
 /// BuildKit's own words for an image that it can't get. (A RUN's failure ends in `process "…" did not complete`.)

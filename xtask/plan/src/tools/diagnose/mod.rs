@@ -116,9 +116,8 @@ pub fn verdict(ended: &Ended) -> Verdict {
     let what = format!("`{}` ended with exit code {}", ended.run.brief(), ended.code);
     let own = || Cause::Tool { code: ended.code, said: tail.to_owned() };
     let is_explained = why.as_ref().is_some_and(|why| why.cause.is_some());
-    let why = why.unwrap_or_else(|| {
+    let why = why.or_else(|| advice(last_lines(tail, 5))).unwrap_or_else(|| {
         let (words, help) = last_words(tail);
-        let help = help.or_else(|| advice(last_lines(tail, 5)));
         Why { cause: None, words: words.unwrap_or_default().to_owned(), help: help.map(str::to_owned) }
     });
     let what = if why.words.is_empty() { what } else { format!("{what}: {}", shortened(&why.words)) };
@@ -198,17 +197,15 @@ fn last_words(tail: &str) -> (Option<&str>, Option<&str>) {
 }
 
 /// What helps against troubles of the machine, whoever met them.
-fn advice(said: &str) -> Option<&'static str> {
+fn advice(said: &str) -> Option<Why> {
+    let no_space = ["no space left on device"];
     let names = ["temporary failure resolving", "temporary failure in name resolution", "could not resolve host"];
-    if says(said, &["no space left on device"]) {
-        Some("`docker system df` shows what takes the disk, `docker system prune` frees what nobody uses")
-    } else if says(said, &names) {
-        Some(
-            "names can't be looked up: `cargo xtask doctor` shows what this machine reaches; for a build, check the engine's `dns`",
-        )
-    } else {
-        None
+    if let Some(line) = line_with(said, &no_space) {
+        let help = "`docker system df` shows what takes the disk, `docker system prune` frees what nobody uses";
+        return Some(Why::advice(line, help));
     }
+    let help = "names can't be looked up: `cargo xtask doctor` shows what this machine reaches; for a build, check the engine's `dns`";
+    line_with(said, &names).map(|line| Why::advice(line, help))
 }
 
 /// An error is read, and the log has it all.

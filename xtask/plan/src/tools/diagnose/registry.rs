@@ -47,6 +47,9 @@ pub const UNKNOWN_CA: [&str; 4] = [
     "self-signed certificate",
 ];
 
+const TRUST: &str =
+    "have the engine trust the registry's certificate authority: put it into /etc/docker/certs.d/<registry>/ca.crt";
+
 /// Is it worth another try, by the last lines of the output?
 pub fn transient(tail: &str) -> bool {
     says(last_lines(tail, 5), &TRANSIENT)
@@ -66,11 +69,7 @@ pub fn why(run: &Invocation, tail: &str) -> Option<Why> {
     let end = last_lines(tail, 5);
     let said = |phrases: &[&str]| line_with(end, phrases);
     if let Some(line) = said(&UNKNOWN_CA) {
-        return Some(Why::new(
-            Cause::Unavailable,
-            line,
-            "have the engine trust the registry's certificate authority: put it into /etc/docker/certs.d/<registry>/ca.crt",
-        ));
+        return Some(Why::new(Cause::Unavailable, line, TRUST));
     }
     if let Some(line) = said(&["does not exist in the registry"]) {
         return Some(no_repository(line, tail));
@@ -109,7 +108,10 @@ pub fn of_pull(line: &str) -> Option<Why> {
             "log in to its registry: `cargo xtask login`, or `docker login`",
         ));
     }
-    let unreachable = [&UNREACHABLE[..], &TRANSIENT, &UNKNOWN_CA].concat();
+    if says(line, &UNKNOWN_CA) {
+        return Some(Why::new(Cause::Unavailable, line.trim(), TRUST));
+    }
+    let unreachable = [&UNREACHABLE[..], &TRANSIENT].concat();
     says(line, &unreachable).then(|| {
         Why::new(Cause::Unavailable, line.trim(), "`cargo xtask doctor` shows which registries can be reached")
     })

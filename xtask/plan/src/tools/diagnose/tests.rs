@@ -137,8 +137,9 @@ fn a_builds_failure_is_its_own() {
         ),
         ("error: dpkg: docker.sock, is the docker daemon running", "is the docker daemon running", ""),
         ("Cannot connect to the Docker daemon at unix:///x", "Cannot connect", ""),
-        ("a\nE: You don't have enough free space\nb: No space left on device", "E: You don't", "docker system df"),
-        ("W: Temporary failure resolving 'deb.debian.org'", "deb.debian.org", "cargo xtask doctor"),
+        ("dd: No space left on device\n0 bytes copied", "17: dd: No space left on device", "docker system df"),
+        ("W: Temporary failure resolving 'a'\nE: no package", "17: W: Temporary", "cargo xtask doctor"),
+        ("E: no package\nthat is it", "17: E: no package", ""),
         (
             "  × No solution found when resolving dependencies:\n  ╰─▶ Because a==1 and b==2, no",
             "a==1 and b==2",
@@ -178,6 +179,7 @@ fn a_base_that_cannot_be_pulled_is_a_registrys_word() {
         ("unexpected status from HEAD request to https://r/v2/b/manifests/1: 401 Unauthorized", 77),
         ("pull access denied, repository does not exist or may require authorization", 77),
         ("dial tcp: lookup r: no such host", 69),
+        ("tls: failed to verify certificate: x509: certificate signed by unknown authority", 69),
         ("r/b:1: not found", 17),
     ] {
         let tail = format!("failed to solve: r/b:1: failed to resolve source metadata for r/b:1: {why}");
@@ -186,6 +188,16 @@ fn a_base_that_cannot_be_pulled_is_a_registrys_word() {
         let tail = failed_run(&format!("echo failed to solve: a: failed to resolve source metadata: {why}"), &tail);
         assert_eq!(diagnosis(&Role::Build, BUILD, 17, &tail).fault.cause.exit_code(), 17, "{why}");
     }
+}
+
+#[test]
+fn a_disk_that_is_full_for_buildkit_itself_gets_the_same_advice() {
+    let tail = "failed to solve: failed to register layer: write /x: no space left on device";
+    let fault = diagnosis(&Role::Build, BUILD, 17, tail).fault;
+    assert!(fault.help.unwrap().contains("docker system df") && fault.what.ends_with(tail), "{}", fault.what);
+    // The command's own text is no word of the disk's.
+    let tail = failed_run("grep 'no space left on device' log", "no");
+    assert_eq!(diagnosis(&Role::Build, BUILD, 17, &tail).fault.help, None);
 }
 
 /// BuildKit 0.12 cuts the beginning off the first line.
