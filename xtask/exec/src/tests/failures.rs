@@ -106,6 +106,15 @@ fn what_a_tool_leaves_running_is_not_waited_for() {
     world.read("pid").lines().for_each(|pid| Target::Process(pid.parse().unwrap()).kill());
 }
 
+/// Nor is the end of one that never stops printing.
+#[test]
+fn what_a_tool_leaves_printing_is_not_read_for_ever() {
+    let world = World::new();
+    let output = world.executor.capture(&world.sh("setsid yes & echo $! >pid; sleep 0.1; exit 3")).unwrap();
+    assert_eq!(output.code, 3);
+    Target::Process(world.read("pid").trim().parse().unwrap()).kill();
+}
+
 #[test]
 fn a_file_that_cannot_be_written_is_74() {
     let world = World::new();

@@ -113,3 +113,26 @@ fn side_by_side_each_line_has_its_name() {
     let said = world.stderr.text();
     assert!(said.contains("a │ one\n") && said.contains("b │ two\n"), "{said}");
 }
+
+#[test]
+fn side_by_side_nothing_steers_the_terminal_or_shows_a_credential() {
+    let world = World::on(true, false).with(|settings| settings.ui.hide(&["T0KEN".to_owned()]));
+    let says = "printf '\\033]0;title\\007one T0KEN\\n'";
+    assert_eq!(world.run(&plan([world.step("a", says), world.step("b", ":")])), Ok(()));
+    let said = world.stderr.text();
+    assert!(said.contains(" │ one ***\n") && !said.contains("\x1b]"), "{said:?}");
+}
+
+#[test]
+fn a_computations_tools_are_asked_side_by_side() {
+    let world = World::new();
+    // Each waits for the other.
+    let wait = |own: &str, other: &str| {
+        plan::Source::Output(world.sh(&format!(": >{own}; until [ -e {other} ]; do sleep 0.01; done; echo {own}")))
+    };
+    let compute = Compute::new("# asks", [wait("a", "b"), wait("b", "a")], |inputs| {
+        Report::default().data(format!("{:?} {:?}", inputs.stdout(0), inputs.stdout(1)))
+    });
+    assert_eq!(world.run(&plan([Step::new("ask", Action::Compute(compute))])), Ok(()));
+    assert_eq!(world.stdout.text(), r#"Some("a") Some("b")"#);
+}
