@@ -74,29 +74,34 @@ fn start_ready(
     states: &mut [State],
     start: impl Fn(usize, Vec<Outcome>) -> std::io::Result<()>,
 ) -> usize {
+    // Counted once: a family may have thousands of steps.
+    let mut running = states.iter().filter(|state| matches!(state, State::Running)).count();
     loop {
-        let mut changed = false;
+        let mut given_up = false;
         for (index, step) in plan.steps.iter().enumerate() {
-            let running = states.iter().filter(|state| matches!(state, State::Running)).count();
             if !matches!(states[index], State::Waiting) || running >= jobs {
                 continue;
             }
-            states[index] = match next(step, states, interrupt::interrupted()) {
+            let outcome = match next(step, states, interrupt::interrupted()) {
                 Next::Waits => continue,
-                Next::IsNotRun => State::Ended(Ended::at_once(Outcome::NotRun)),
+                Next::IsNotRun => Outcome::NotRun,
                 Next::Starts => match start(index, ends(step, states)) {
-                    Ok(()) => State::Running,
+                    Ok(()) => {
+                        states[index] = State::Running;
+                        running += 1;
+                        continue;
+                    }
                     Err(error) => {
-                        let what = format!("{}: starting a thread: {error}", step.title);
-                        State::Ended(Ended::at_once(Outcome::Failed(Fault::new(Cause::Io, what))))
+                        Outcome::Failed(Fault::new(Cause::Io, format!("{}: starting a thread: {error}", step.title)))
                     }
                 },
             };
-            changed = true;
+            states[index] = State::Ended(Ended::at_once(outcome));
+            given_up = true;
         }
         // What was just given up may have been all that another waited for.
-        if !changed {
-            return states.iter().filter(|state| matches!(state, State::Running)).count();
+        if !given_up {
+            return running;
         }
     }
 }
