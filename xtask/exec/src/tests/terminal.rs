@@ -70,7 +70,9 @@ fn at_a_terminal(line: &str) -> Child {
         "set -- '{}' --exact tests::terminal::scenario_log_in --ignored --nocapture; {line}",
         env::current_exe().unwrap().display()
     );
-    let mut command = Command::new("script");
+    // What hangs is a failure, too.
+    let mut command = Command::new("timeout");
+    command.args(["60", "script"]);
     command
         .args(["--quiet", "--return", "--command", &scenario, "/dev/null"])
         .env(SCENARIO, "1")
