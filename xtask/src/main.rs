@@ -77,7 +77,7 @@ fn run(cli: &Cli, name: &str, ui: &Ui) -> Result<()> {
     let exec = executor(&place, globals, ui);
     let (mut facts, _claims) = facts::read(&place, &project, &needs, name, &exec, globals.dry_run)?;
     if !globals.dry_run {
-        facts::add(&project, &verb.more_needs(&project, &facts, globals)?, &exec, &mut facts);
+        facts::add(&project, &verb.more_needs(&project, &facts, globals)?, &exec, &mut facts)?;
     }
     let plan = verb.plan(&project, &facts, globals)?;
     if globals.dry_run {

@@ -4,7 +4,6 @@ use exec::Executor;
 use plan::{
     Invocation, Needs, Output,
     facts::{Engine, Published},
-    steering,
     tools::{docker, registry},
 };
 use project::{
@@ -25,9 +24,6 @@ const AT_A_TIME: usize = 8;
 /// # Errors
 /// What is missing.
 pub fn require(exec: &Executor, needs: &Needs, vars: &Vars, there: &BTreeMap<String, String>) -> Result<(), Fault> {
-    if needs.docker {
-        steering::check(vars)?;
-    }
     let missing = needs.programs.iter().filter(|name| !there.contains_key(**name));
     let mut problems: Vec<String> = missing.map(|name| format!("{name} is not installed")).collect();
     if needs.docker && !there.contains_key("docker") {

@@ -13,6 +13,7 @@ use exec::Executor;
 use plan::{
     Facts, Needs,
     facts::{Engine, Git, Machine},
+    steering,
 };
 use project::{Environment, Project, error::Fault, files::Files};
 use std::{collections::BTreeMap, time::SystemTime};
@@ -32,6 +33,9 @@ pub fn read(
     let programs = place.programs(needs.programs.iter().copied().chain(needs.look_for.iter().map(String::as_str)));
     let mut claimed = Claims::default();
     if !dry_run {
+        if needs.docker || !needs.engine.is_empty() {
+            steering::check(&project.vars)?;
+        }
         docker::require(exec, needs, &project.vars, &programs)?;
         claimed = claims::claim(&place.root, verb, &needs.claims)?;
     }
@@ -60,9 +64,14 @@ pub fn read(
 }
 
 /// Adds what else a verb needs now that it has its first facts.
-pub fn add(project: &Project, needs: &Needs, exec: &Executor, facts: &mut Facts) {
+///
+/// # Errors
+/// A tool, the engine or compose is missing.
+pub fn add(project: &Project, needs: &Needs, exec: &Executor, facts: &mut Facts) -> Result<(), Fault> {
+    docker::require(exec, needs, &project.vars, &facts.programs)?;
     facts.contexts.extend(contexts::read(project, &needs.contexts));
     ask(project, needs, exec, facts);
+    Ok(())
 }
 
 /// Asks the engine, the registry and git side by side: each takes a while to answer.

@@ -9,7 +9,7 @@ use project::{ImageName, Project, error::Fault};
 
 impl Verb for flags::Start {
     fn needs(&self, project: &Project, _globals: &Globals) -> Result<Needs, Fault> {
-        build::needs(project, &[self.name(project)?])
+        Ok(Needs { docker: true, ..build::needs(project, &[self.name(project)?])? })
     }
 
     fn more_needs(&self, project: &Project, facts: &Facts, _globals: &Globals) -> Result<Needs, Fault> {

@@ -118,7 +118,10 @@ fn is_sound(seen: &Value, width: u32, images: usize) {
         }
     }
     if width == DESKTOP {
-        assert!(number(&seen["images"][0]) <= number(&seen["images"][1]), "a column of the images is out of sight: {seen}");
+        assert!(
+            number(&seen["images"][0]) <= number(&seen["images"][1]),
+            "a column of the images is out of sight: {seen}"
+        );
     }
     // The names stay in sight when a table is scrolled, to the side and down.
     assert!((number(&seen["first"]) - number(&seen["left"])).abs() < 2.0, "{seen}");

@@ -69,7 +69,6 @@ pub fn needs(project: &Project, wanted: &[ImageName]) -> Result<Needs, Fault> {
     engine.extend(::identity::used(project, wanted)?);
     Ok(Needs {
         claims: claims.collect(),
-        docker: true,
         files: Project::dockerfiles(images.iter().copied()),
         contexts: identity::contexts(project, wanted)?,
         engine,
@@ -77,7 +76,7 @@ pub fn needs(project: &Project, wanted: &[ImageName]) -> Result<Needs, Fault> {
     })
 }
 
-/// What else, where there is something to build: what git knows, for the labels.
+/// What else, where there is something to build: compose, and what git knows, for the labels.
 ///
 /// # Errors
 /// As `plan`.
@@ -88,8 +87,12 @@ pub fn more_needs(
     named: Named,
     cache: bool,
 ) -> Result<Needs, Fault> {
-    let choice = choice::choose(project, facts, wanted, named, cache)?;
-    Ok(Needs { git: !choice.builds.is_empty(), ..Needs::default() })
+    if matches!(facts.engine, Engine::Silent(_)) {
+        // What is missing is said with all else that is.
+        return Ok(Needs { docker: true, ..Needs::default() });
+    }
+    let builds = !choice::choose(project, facts, wanted, named, cache)?.builds.is_empty();
+    Ok(Needs { docker: builds, git: builds, ..Needs::default() })
 }
 
 /// Bases first; what the engine has as it would be built is left alone, and so are bases and helpers that nothing needs.
