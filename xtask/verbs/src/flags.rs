@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 /// The compose files say what there is; every command is checked, ordered and echoed, and runs docker compose, poetry or
 /// the aws CLI underneath.
 #[derive(Debug, Parser)]
-#[command(name = "xtask", bin_name = "cargo xtask", version, disable_help_subcommand = true, max_term_width = 110)]
+#[command(name = "xtask", bin_name = "cargo xtask", version, max_term_width = 110)]
 #[command(after_help = "\
 Examples:
   cargo xtask setup                              everything that is needed, on a fresh Debian or Ubuntu
@@ -38,12 +38,14 @@ pub enum Command {
     /// Log docker in to the registry, with a password from the aws CLI
     Login(Login),
     /// Push images that were built for production and validated, and print the digests that the registry confirms
+    #[command(alias = "push")]
     Deploy(Deploy),
     /// Start an image, wait until it is healthy, and print its address and how to get a shell
     Start(Start),
     /// Stop and remove what start started
     Stop(Stop),
     /// Run the images' suites, in containers of the images exactly as built
+    #[command(alias = "test")]
     Validate(Validate),
     /// Bring a fresh Debian or Ubuntu machine to the point where everything here works
     Setup(Setup),
