@@ -66,6 +66,8 @@ fn run(cli: &Cli, name: &str, ui: &Ui) -> Result<()> {
         return complete(&cli.command, ui);
     };
     let place = Place::find()?;
+    // First of all: from here on every error, too, passes without the credentials.
+    let exec = executor(&place, globals, ui);
     // `check` reads the files as they are by themselves, whatever variables this shell has.
     let vars = if matches!(cli.command, Command::Check(_)) { Vars::default() } else { place.vars(globals)? };
     let environment = environment(&vars, globals)?;
@@ -74,7 +76,6 @@ fn run(cli: &Cli, name: &str, ui: &Ui) -> Result<()> {
         project = Project::load(&place.root, environment, vars)?;
     }
     let needs = verb.needs(&project, globals)?;
-    let exec = executor(&place, globals, ui);
     let (mut facts, _claims) = facts::read(&place, &project, &needs, name, &exec, globals.dry_run)?;
     if !globals.dry_run {
         facts::add(&project, &verb.more_needs(&project, &facts, globals)?, &exec, &mut facts)?;
