@@ -7,6 +7,8 @@ import shlex
 from pathlib import Path
 
 import pytest
+from packaging.markers import Marker
+from packaging.utils import canonicalize_name
 
 try:
     import tomllib
@@ -52,6 +54,18 @@ class Image:
         """Name and version of what comes from vendors' own indexes: vendor-wheels/INDEX.txt."""
         files = [path for path in (self.folder / "vendor-wheels").glob("*.txt") if ".stand-in." not in path.name]
         return dict(pin for path in files for pin in self.pins(path))
+
+    @property
+    def wanted(self):
+        """Name and version of all that the image itself installs."""
+        locked = {canonicalize_name(p["name"]): p["version"] for p in self.locked if self.applies(p)}
+        return {**locked, **{canonicalize_name(name): version for name, version in self.vendor_wheels.items()}}
+
+    @staticmethod
+    def applies(package):
+        markers = package.get("markers", {})
+        marker = markers.get("main") if isinstance(markers, dict) else markers
+        return marker is None or Marker(marker).evaluate()
 
     @property
     def stand_in_wheels(self):

@@ -10,6 +10,8 @@ import sys
 import time
 from pathlib import Path
 
+import nbclient
+import nbformat
 import pytest
 
 # The environment's, which the image has first on its PATH.
@@ -157,6 +159,24 @@ def test_extensions_are_the_image_s(server):
         listed = subprocess.run(["jupyter", *command], check=True, capture_output=True, text=True)
         shown = (listed.stdout + listed.stderr).lower()
         assert "error" not in shown and "disabled" not in shown and "ok" in shown
+
+
+def test_a_progress_bar_is_a_widget():
+    """And the page has what draws it."""
+    code = (
+        "import importlib.util, ipywidgets\n"
+        "if importlib.util.find_spec('tqdm'):\n"
+        "    from tqdm.auto import tqdm\n"
+        "    list(tqdm(range(2)))\n"
+        "ipywidgets.IntProgress(value=3)"
+    )
+    cells = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
+    nbclient.NotebookClient(cells, timeout=60, kernel_name="python3").execute()
+    outputs = cells.cells[0].outputs
+    assert not [output for output in outputs if output.output_type == "stream"], "a warning, or a bar of text"
+    assert "application/vnd.jupyter.widget-view+json" in outputs[-1].data
+    listed = subprocess.run(["jupyter", "labextension", "list"], check=True, capture_output=True, text=True)
+    assert "@jupyter-widgets/jupyterlab-manager" in listed.stdout + listed.stderr
 
 
 def test_a_notebook_is_executed_without_a_page(tmp_path):

@@ -11,7 +11,6 @@ import sys
 import sysconfig
 
 import pytest
-from packaging.markers import Marker
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
@@ -27,18 +26,6 @@ def installed():
     return {canonicalize_name(d.metadata["Name"]): d for d in importlib.metadata.distributions(path=folders)}
 
 
-def applies(package):
-    markers = package.get("markers", {})
-    marker = markers.get("main") if isinstance(markers, dict) else markers
-    return marker is None or Marker(marker).evaluate()
-
-
-def wanted(image):
-    locked = {canonicalize_name(p["name"]): p["version"] for p in image.locked if applies(p)}
-    vendor = {canonicalize_name(name): version for name, version in image.vendor_wheels.items()}
-    return {**locked, **vendor}
-
-
 def is_version(found, wanted):
     """A stand-in for a vendor's wheel has no local part: 2.14.1 for 2.14.1+cpu. A vendor may also add one."""
     return found is not None and (found in (wanted, wanted.split("+")[0]) or found.split("+")[0] == wanted)
@@ -50,11 +37,11 @@ def test_python_is_the_one_locked_for(each_image):
 
 
 def test_installed_versions_are_the_locked_ones(each_image):
-    assert wanted(each_image), "an empty lock would pass everything below"
+    assert each_image.wanted, "an empty lock would pass everything below"
     versions = {name: d.version for name, d in installed().items()}
     differing = {
         name: f"locked {version}, installed {versions.get(name)}"
-        for name, version in wanted(each_image).items()
+        for name, version in each_image.wanted.items()
         if not is_version(versions.get(name), version)
     }
     assert not differing
@@ -72,7 +59,7 @@ def test_vendors_wheels_are_the_vendors_or_say_that_they_stand_in(each_image, in
 
 
 def test_nothing_else_is_installed(images):
-    known = set().union(*(wanted(image) for image in images))
+    known = set().union(*(image.wanted for image in images))
     for image in images:
         known |= {canonicalize_name(name) for name in image.stand_in_wheels}
     assert not set(installed()) - known
@@ -105,7 +92,7 @@ def top_level_modules(distribution):
 
 def test_every_locked_package_imports(each_image):
     modules = {}
-    for name in wanted(each_image):
+    for name in each_image.wanted:
         if name in installed():
             modules.update(dict.fromkeys(top_level_modules(installed()[name]), name))
     assert modules
