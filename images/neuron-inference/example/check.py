@@ -40,3 +40,7 @@ with tempfile.TemporaryDirectory() as folder, torch.no_grad():
     finally:
         server.send_signal(signal.SIGTERM)
         assert server.wait(timeout=5) == 0
+
+# The base's own Python gets none of the project's packages: another's compiled modules would break it.
+for python, code in (("python", 0), ("/opt/venv/bin/python", 1)):
+    assert subprocess.run([python, "-c", "import cachetools"], stderr=subprocess.DEVNULL).returncode == code, python
