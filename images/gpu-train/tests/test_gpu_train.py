@@ -71,6 +71,13 @@ def test_a_small_model_learns(device):
     assert losses[-1] < 0.5 * losses[0], losses
 
 
+def test_worker_processes_hand_over_large_batches():
+    """50 MB each, by /dev/shm: as `start` gives it, and as README.md tells others to."""
+    data = torch.utils.data.TensorDataset(torch.rand(64, 3, 512, 512))
+    batches = torch.utils.data.DataLoader(data, batch_size=16, num_workers=2)
+    assert sum(len(batch) for (batch,) in batches) == 64
+
+
 def test_vision_has_its_compiled_operators():
     boxes = torch.tensor([[0, 0, 9, 9], [0, 0, 9, 8], [20, 20, 29, 29]], dtype=torch.float)
     assert torchvision.ops.nms(boxes, torch.tensor([0.8, 0.9, 0.7]), iou_threshold=0.5).tolist() == [1, 2]
