@@ -54,7 +54,7 @@ def test_conda_s_openssl_trusts_the_system_bundle():
 
 
 def test_pyarrow_reads_from_s3():
-    """In place of s3fs, which python-base's botocore leaves out."""
+    """By itself, as pandas does where it reads Parquet."""
     assert pyarrow.fs.S3FileSystem(anonymous=True, region="eu-west-1").type_name == "s3"
 
 

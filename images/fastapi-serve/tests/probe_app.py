@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+from typing import Annotated
 
 import fastapi
 from starlette.middleware.httpsredirect import HTTPSRedirectMiddleware
@@ -28,6 +29,11 @@ if os.environ.get("PROBE_HOST"):
 @app.get("/health")
 async def health():
     return {"loop": type(asyncio.get_running_loop()).__module__}
+
+
+@app.post("/upload")
+async def upload(title: Annotated[str, fastapi.Form()], file: fastapi.UploadFile):
+    return {"title": title, "name": file.filename, "size": len(await file.read())}
 
 
 @app.get("/broken")

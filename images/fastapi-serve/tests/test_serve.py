@@ -15,6 +15,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+import requests
 
 TESTS = str(Path(__file__).parent)
 URL = "http://127.0.0.1:8000"
@@ -180,6 +181,12 @@ def test_a_request_in_flight_is_answered_before_the_end(probe):
     assert "Application shutdown complete" in log
     with pytest.raises(urllib.error.URLError):
         get("/health")
+
+
+def test_forms_and_files_are_taken(probe):
+    probe()
+    answer = requests.post(f"{URL}/upload", data={"title": "notes"}, files={"file": ("a.bin", b"x" * 3_000_000)})
+    assert answer.json() == {"title": "notes", "name": "a.bin", "size": 3_000_000}
 
 
 def ended_under_load(server, end):

@@ -151,3 +151,11 @@ if __name__ == "__main__":
     means, transport = done.stdout.split()
     assert json.loads(means) == pytest.approx(flats.groupby("district")["rent"].mean().to_dict(), abs=1e-5)
     assert transport == "tcp"
+
+
+def test_spreadsheets_and_web_pages_are_tables(tmp_path, flats):
+    flats.to_excel(tmp_path / "flats.xlsx", index=False)
+    pd.testing.assert_frame_equal(pd.read_excel(tmp_path / "flats.xlsx"), flats)
+    flats.to_html(tmp_path / "flats.html", index=False)
+    (table,) = pd.read_html(tmp_path / "flats.html")
+    assert table.shape == flats.shape
