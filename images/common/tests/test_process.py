@@ -79,6 +79,7 @@ def test_user_writes_to_its_own_places_only():
     """Nor may another user: of the whole file system, no folder and no file."""
     own = (*WRITABLE, os.environ["HOME"])
     found = []
+    set_ids = []
     seen = 0
     for folder, names, files in os.walk("/"):
         names[:] = [n for n in names if os.path.join(folder, n) not in own]
@@ -87,8 +88,11 @@ def test_user_writes_to_its_own_places_only():
             seen += 1
             if not stat.S_ISLNK(mode) and (mode & stat.S_IWOTH or os.access(path, os.W_OK)):
                 found.append(path)
+            if stat.S_ISREG(mode) and mode & (stat.S_ISUID | stat.S_ISGID):
+                set_ids.append(path)
     assert seen > 1000
     assert not found
+    assert not set_ids, "who runs it becomes another user"
 
 
 def test_pid_1_is_an_init():
