@@ -18,6 +18,9 @@ use plan::{Action, EnvValue, Facts, Invocation, Needs, Plan, Role, Step, facts::
 use project::{Environment, Image, ImageName, Origin, Project, error::Fault};
 use std::collections::{BTreeMap, HashMap};
 
+/// Else the containerd image store keeps with each image when it was built, and so gives it another id each time.
+const NO_ATTESTATIONS: &str = "BUILDX_NO_DEFAULT_ATTESTATIONS";
+
 /// Which of the named images are built.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Named {
@@ -106,7 +109,7 @@ pub fn plan(project: &Project, facts: &Facts, wanted: &[ImageName], named: Named
         return Ok(whole(project, facts, &images, wanted, named, cache));
     }
     let Choice { builds, kept } = choice::choose(project, facts, wanted, named, cache)?;
-    let mut plan = if builds.is_empty() { Plan::default() } else { provenance::plan(project, facts) };
+    let mut plan = if builds.is_empty() { Plan::default() } else { begun(project, facts) };
     if !kept.is_empty() && named == Named::All {
         let names: Vec<&str> = kept.iter().map(|name| name.as_str()).collect();
         plan.note(format!("already built from what they are made of now: {}", names.join(", ")));
@@ -128,7 +131,7 @@ pub fn plan(project: &Project, facts: &Facts, wanted: &[ImageName], named: Named
 
 /// The plan of a dry run, which asks nobody: a base is built where it is missing.
 fn whole(project: &Project, facts: &Facts, images: &[&Image], wanted: &[ImageName], named: Named, cache: bool) -> Plan {
-    let mut plan = provenance::plan(project, facts);
+    let mut plan = begun(project, facts);
     let mut index = HashMap::new();
     for image in images {
         let is_named = wanted.contains(&image.name);
@@ -144,6 +147,15 @@ fn whole(project: &Project, facts: &Facts, images: &[&Image], wanted: &[ImageNam
         push(&mut plan, &mut index, image, action);
     }
     plan.summary = plan.steps.len() > 1;
+    plan
+}
+
+/// A plan with what is exported to all builds.
+fn begun(project: &Project, facts: &Facts) -> Plan {
+    let mut plan = provenance::plan(project, facts);
+    if project.vars.get(NO_ATTESTATIONS).is_none() {
+        plan.exports.push((NO_ATTESTATIONS.to_owned(), EnvValue::Text("1".to_owned())));
+    }
     plan
 }
 

@@ -136,7 +136,7 @@ fn by_base<'a>(
     let on_another = base.filter(|(base, in_engine)| match has_these_inputs {
         // The same inputs, and yet another build: what it takes from the network may differ.
         Some(true) => has_inputs(in_engine, known, base) == Some(true) && !found.layers.starts_with(&in_engine.layers),
-        Some(false) => false,
+        Some(false) => !found.layers.starts_with(&in_engine.layers),
         None if found.fingerprint().is_some() => {
             found.stage() == in_engine.stage() && !found.layers.starts_with(&in_engine.layers)
         }
