@@ -2,7 +2,7 @@
 
 use super::{
     copy::{MOVED, Restored, built},
-    docker::stderr,
+    docker::{docker, stderr},
 };
 use serde_json::Value;
 use std::{
