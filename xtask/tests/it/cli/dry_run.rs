@@ -104,7 +104,7 @@ fn a_plan_as_json_holds_the_lines_that_are_printed() {
     let steps = &plan["steps"];
     let commands: Vec<&str> = steps.as_array().unwrap().iter().map(|step| step["command"].as_str().unwrap()).collect();
     let exports: Vec<&str> = plan["exports"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
-    assert_eq!(exports.len(), 3);
+    assert_eq!(exports.len(), 4);
     assert_eq!([exports, commands].concat(), lines.lines().collect::<Vec<_>>());
     let child = steps.as_array().unwrap().iter().position(|step| step["image"] == "fastapi-serve").unwrap();
     let base = steps.as_array().unwrap().iter().position(|step| step["image"] == "python-base").unwrap();
