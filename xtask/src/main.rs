@@ -75,6 +75,16 @@ fn run(cli: &Cli, name: &str, ui: &Ui) -> Result<()> {
     if let Some(vars) = aws::vars_of_region(&project) {
         project = Project::load(&place.root, environment, vars)?;
     }
+    if let Some((since, reference)) = cli.command.since().and_then(|it| Some((it, it.changed_since.as_ref()?))) {
+        // Also in a dry run: without, there is nothing to show.
+        let changed = facts::changed(&place, &project, &exec, reference)?;
+        let none = since.changed.get_or_init(|| changed).is_empty();
+        let none_of = cli.command.images().map(|images| images.of(&project)).transpose()?;
+        if none || none_of.is_some_and(|images| images.is_empty()) {
+            ui.note(format!("nothing that images are made of has changed since {reference}"));
+            return Ok(());
+        }
+    }
     let needs = verb.needs(&project, globals)?;
     let (mut facts, _claims) = facts::read(&place, &project, &needs, name, &exec, globals.dry_run)?;
     if !globals.dry_run {

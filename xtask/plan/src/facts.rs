@@ -132,6 +132,16 @@ pub struct History {
     pub texts: BTreeMap<String, String>,
 }
 
+/// What differs between a commit and the working tree.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Difference {
+    pub changes: Vec<Change>,
+    /// Files that git doesn't track, or ignores.
+    pub untracked: Vec<PathBuf>,
+    /// The compose file's text in the commit, by git's id.
+    pub texts: BTreeMap<String, String>,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Commit {
     pub id: String,

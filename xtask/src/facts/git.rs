@@ -4,12 +4,12 @@ use exec::Executor;
 use identity::additional_folders;
 use plan::{
     Invocation,
-    facts::{Git, History},
+    facts::{Difference, Git, History},
     tools::git,
 };
-use project::Project;
+use project::{Project, error::Fault};
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     thread,
 };
@@ -45,6 +45,41 @@ pub fn read(exec: &Executor, project: &Project, shown: impl Fn(&Path) -> PathBuf
         Some((name.to_owned(), url.to_owned()))
     });
     Git::Clone { remotes: remotes.collect(), history: History { commits, uncommitted, texts } }
+}
+
+/// What differs between a commit and the working tree, of what images are made of.
+///
+/// # Errors
+/// git can't be asked, or doesn't know the commit.
+pub fn difference(
+    exec: &Executor,
+    project: &Project,
+    reference: &str,
+    shown: impl Fn(&Path) -> PathBuf,
+) -> Result<Difference, Fault> {
+    let paths = paths(project, shown);
+    let refused = |why: &str| {
+        let fault = Fault::usage(format!("--changed-since {reference}: {}", why.trim_start_matches("fatal: ")));
+        fault.help(
+            "name a commit, branch or tag that this clone has; `git fetch --unshallow` brings what a shallow one lacks",
+        )
+    };
+    if reference.is_empty() || reference.starts_with('-') {
+        return Err(refused("that is not a commit"));
+    }
+    let ask = |question: &Invocation| {
+        let output = exec.capture(question)?;
+        let first = output.stderr.lines().next().unwrap_or("git failed");
+        if output.success() { Ok(output.stdout) } else { Err(refused(first)) }
+    };
+    let changes = git::changes(&ask(&git::difference(reference, &paths))?);
+    let untracked = git::untracked(&ask(&git::uncommitted(&paths))?);
+    let of_compose = changes.iter().find(|change| change.path == Path::new(project.file()));
+    let texts = match of_compose {
+        Some(change) => git::by_id(&ask(&git::texts([change.before.as_str()].into_iter()))?),
+        None => BTreeMap::new(),
+    };
+    Ok(Difference { changes, untracked, texts })
 }
 
 /// The compose file, and the folders that images are made of.

@@ -15,8 +15,12 @@ use plan::{
     facts::{Engine, Git, Machine},
     steering,
 };
-use project::{Environment, Project, error::Fault, files::Files};
-use std::{collections::BTreeMap, time::SystemTime};
+use project::{Environment, ImageName, Project, error::Fault, files::Files};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::SystemTime,
+};
+use verbs::common::revision;
 
 /// The facts, and the claims on images that hold as long as these live.
 ///
@@ -61,6 +65,25 @@ pub fn read(
         ask(project, needs, exec, &mut facts);
     }
     Ok((facts, claimed))
+}
+
+/// The images that are made of other inputs than in a commit.
+///
+/// # Errors
+/// git can't be asked, or doesn't know the commit.
+pub fn changed(
+    place: &Place,
+    project: &Project,
+    exec: &Executor,
+    reference: &str,
+) -> Result<BTreeSet<ImageName>, Fault> {
+    let shown = |path: &std::path::Path| match place.root_from_here.as_os_str() == "." {
+        true => path.to_owned(),
+        false => place.root_from_here.join(path),
+    };
+    let difference = git::difference(exec, project, reference, shown)?;
+    let names: Vec<ImageName> = project.images.iter().map(|image| image.name.clone()).collect();
+    revision::changed(project, &contexts::read(project, &names), &difference)
 }
 
 /// Adds what else a verb needs now that it has its first facts.

@@ -2,7 +2,11 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use project::{ImageName, Project, error::Fault};
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    cell::OnceCell,
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 
 /// Locks, builds, validates and publishes the core-images family.
 ///
@@ -86,11 +90,30 @@ pub enum Shell {
 #[derive(Debug, Args)]
 pub struct Images {
     /// Names, or globs such as 'kubeflow-*'
-    #[arg(value_name = "IMAGE", required_unless_present = "all")]
+    #[arg(value_name = "IMAGE", required_unless_present_any = ["all", "changed_since"])]
     pub images: Vec<String>,
     /// Every image of the family
     #[arg(long, conflicts_with = "images")]
     pub all: bool,
+    #[command(flatten)]
+    pub since: Since,
+}
+
+/// Which of the images.
+#[derive(Debug, Args)]
+pub struct Since {
+    /// Of these, or of all, only what is made of other inputs than in this commit
+    #[arg(long, value_name = "REF")]
+    pub changed_since: Option<String>,
+    /// Those, once git was asked.
+    #[arg(skip)]
+    pub changed: OnceCell<BTreeSet<ImageName>>,
+}
+
+impl Since {
+    pub fn keeps(&self, name: &ImageName) -> bool {
+        self.changed.get().is_none_or(|changed| changed.contains(name))
+    }
 }
 
 impl Images {
@@ -99,7 +122,33 @@ impl Images {
     /// # Errors
     /// A name that isn't one of the family's.
     pub fn of(&self, project: &Project) -> Result<Vec<ImageName>, Fault> {
-        project.select(&self.images, self.all)
+        let all = self.all || self.since.changed_since.is_some() && self.images.is_empty();
+        let mut chosen = project.select(&self.images, all)?;
+        chosen.retain(|name| self.since.keeps(name));
+        Ok(chosen)
+    }
+}
+
+impl Command {
+    /// Which of the images it is about.
+    pub fn since(&self) -> Option<&Since> {
+        match self {
+            Command::List(verb) => Some(&verb.since),
+            command => command.images().map(|images| &images.since),
+        }
+    }
+
+    /// Which images it is about.
+    pub fn images(&self) -> Option<&Images> {
+        match self {
+            Command::Build(verb) => Some(&verb.images),
+            Command::Deploy(verb) => Some(&verb.images),
+            Command::Fingerprint(verb) => Some(&verb.images),
+            Command::Lock(verb) => Some(&verb.images),
+            Command::Stop(verb) => Some(&verb.images),
+            Command::Validate(verb) => Some(&verb.images),
+            _ => None,
+        }
     }
 }
 
@@ -145,7 +194,10 @@ pub struct Login {}
 pub struct Doctor {}
 
 #[derive(Debug, Args)]
-pub struct List {}
+pub struct List {
+    #[command(flatten)]
+    pub since: Since,
+}
 
 #[derive(Debug, Args)]
 pub struct Deploy {

@@ -28,7 +28,8 @@ impl Verb for flags::List {
 
     /// One step: what the engine says is all that isn't known before.
     fn plan(&self, project: &Project, facts: &Facts, globals: &Globals) -> Result<Plan, Fault> {
-        let names: Vec<ImageName> = project.family().map(|image| image.name.clone()).collect();
+        let names = project.family().map(|image| &image.name).filter(|name| self.since.keeps(name));
+        let names: Vec<ImageName> = names.cloned().collect();
         let question = local::question(project, &names);
         let (family, facts, json) = (project.clone(), facts.clone(), globals.json);
         let asked = question.clone();
@@ -36,7 +37,12 @@ impl Verb for flags::List {
             let engine = Engine::of(&asked, inputs.output(0));
             let known = known(&family, &facts, &engine, &names);
             let row = |image| row(&family, &facts.files, image, &engine, &known);
-            report(&family.family().map(row).collect::<Vec<_>>(), &engine, facts.now, json)
+            report(
+                &family.family().filter(|image| names.contains(&image.name)).map(row).collect::<Vec<_>>(),
+                &engine,
+                facts.now,
+                json,
+            )
         });
         let mut plan = Plan::default();
         plan.push(Step::new("ask the engine", Action::Compute(list)));

@@ -31,6 +31,11 @@ pub fn uncommitted(paths: &[String]) -> Invocation {
     git(&["status", "-z", "--porcelain=v1", "--untracked-files=all", "--ignored", "--no-renames"], paths)
 }
 
+/// The files that differ between a commit and the working tree, but for those that git doesn't track.
+pub fn difference(reference: &str, paths: &[String]) -> Invocation {
+    git(&["diff", "-z", "--raw", "--no-abbrev", "--no-renames", "--no-ext-diff", reference], paths)
+}
+
 /// The texts with these ids, one behind the other, each after a line with its id.
 pub fn texts<'a>(ids: impl Iterator<Item = &'a str>) -> Invocation {
     let ids: Vec<&str> = ids.collect();
@@ -39,6 +44,11 @@ pub fn texts<'a>(ids: impl Iterator<Item = &'a str>) -> Invocation {
 
 pub fn remotes() -> Invocation {
     Invocation::new("git", ["config", "--get-regexp", r"^remote\..*\.url$"])
+}
+
+/// Reads what `difference` printed.
+pub fn changes(printed: &str) -> Vec<Change> {
+    commits(&format!("{COMMIT}\0{printed}")).into_iter().flat_map(|commit| commit.changes).collect()
 }
 
 /// Reads what `history` printed.
@@ -76,6 +86,12 @@ fn ids(raw: &str) -> (String, String) {
 /// Reads what `uncommitted` printed.
 pub fn paths(printed: &str) -> Vec<PathBuf> {
     printed.split('\0').filter_map(|entry| entry.get(3..)).map(PathBuf::from).collect()
+}
+
+/// Of what `uncommitted` printed, the files that git doesn't track, or ignores.
+pub fn untracked(printed: &str) -> Vec<PathBuf> {
+    let untracked = printed.split('\0').filter(|entry| entry.starts_with("?? ") || entry.starts_with("!! "));
+    untracked.map(|entry| PathBuf::from(&entry[3..])).collect()
 }
 
 /// Reads what `texts` printed.
@@ -120,8 +136,17 @@ mod tests {
     }
 
     #[test]
+    fn differences() {
+        let changes = changes(":100644 000000 a 0 D\0x\0:100644 100755 b 0 M\0y z\0");
+        let shown: Vec<_> = changes.iter().map(|it| (it.path.to_str().unwrap(), it.before.as_str())).collect();
+        assert_eq!(shown, [("x", "a"), ("y z", "b")]);
+        assert!(super::changes("").is_empty());
+    }
+
+    #[test]
     fn paths_and_texts() {
         assert_eq!(paths(" M a\0?? b c\0!! d\0"), ["a", "b c", "d"].map(PathBuf::from));
+        assert_eq!(untracked(" M a\0?? b c\0!! d\0"), ["b c", "d"].map(PathBuf::from));
         let texts = by_id("1 blob 4\na\nb\n\n2 missing\n");
         assert_eq!(texts, [("1".to_owned(), "a\nb\n".to_owned())].into());
         assert_eq!(by_id("1 blob 2\na\n\n2 blob 3\nb\n").len(), 2);

@@ -3,6 +3,7 @@
 //! and which words go where. Nothing here is timed; a process that hangs fails its test.
 
 mod build;
+mod changed_since;
 mod check;
 mod ci;
 mod claims;

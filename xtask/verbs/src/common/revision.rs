@@ -3,12 +3,12 @@
 use identity::{Sources, additional_folders};
 use plan::{
     Facts,
-    facts::{Change, Commit, Git, History},
+    facts::{Change, Commit, Difference, Git, History},
 };
 use project::{Image, ImageName, Project, error::Fault};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 /// What the labels say of the source.
@@ -33,7 +33,8 @@ pub fn revisions(
 ) -> Result<BTreeMap<ImageName, Revision>, Fault> {
     let Git::Clone { history, .. } = &facts.git else { return Ok(BTreeMap::new()) };
     let images = project.with_bases(names)?;
-    let mut changes = Changes { project, facts, history, definitions: BTreeMap::new() };
+    let mut changes =
+        Changes { project, contexts: &facts.contexts, texts: &history.texts, definitions: BTreeMap::new() };
     let mut found: BTreeMap<&ImageName, &Commit> = BTreeMap::new();
     for commit in &history.commits {
         for name in with_what_is_built_on(&images, |image| commit.changes.iter().any(|it| changes.concerns(image, it)))
@@ -44,13 +45,37 @@ pub fn revisions(
             break;
         }
     }
-    let dirty = with_what_is_built_on(&images, |image| changes.are_uncommitted(image));
+    let dirty = with_what_is_built_on(&images, |image| changes.are_uncommitted(image, history));
     let revision = |(name, commit): (&ImageName, &Commit)| {
         let Commit { id, time, is_cut, .. } = commit;
         let dirty = if dirty.contains(name) { "-dirty" } else { "" };
         (name.clone(), Revision { commit: format!("{id}{dirty}"), time: time.clone(), is_cut: *is_cut })
     };
     Ok(found.into_iter().map(revision).collect())
+}
+
+/// The images whose inputs differ from those of a commit, by what differs from it; also by their bases.
+///
+/// # Errors
+/// Bases that go round in a circle.
+pub fn changed(
+    project: &Project,
+    contexts: &BTreeMap<ImageName, Result<Sources, Fault>>,
+    difference: &Difference,
+) -> Result<BTreeSet<ImageName>, Fault> {
+    let Difference { changes, untracked, texts } = difference;
+    let names: Vec<ImageName> = project.images.iter().map(|image| image.name.clone()).collect();
+    let compose = Path::new(project.file());
+    let mut read = Changes { project, contexts, texts, definitions: BTreeMap::new() };
+    let differs = with_what_is_built_on(&project.with_bases(&names)?, |image| {
+        let files = changes.iter().map(|change| change.path.as_path()).filter(|path| *path != compose);
+        files.chain(untracked.iter().map(PathBuf::as_path)).any(|path| read.goes_in(image, path))
+            || changes
+                .iter()
+                .filter(|change| change.path == compose)
+                .any(|change| read.definition(image, &change.before).as_ref() != Some(&image.definition))
+    });
+    Ok(differs.into_iter().cloned().collect())
 }
 
 /// The images that something holds for, and those that are built on them; `images` has bases first.
@@ -69,8 +94,8 @@ type Definitions = BTreeMap<ImageName, BTreeMap<String, String>>;
 
 struct Changes<'a> {
     project: &'a Project,
-    facts: &'a Facts,
-    history: &'a History,
+    contexts: &'a BTreeMap<ImageName, Result<Sources, Fault>>,
+    texts: &'a BTreeMap<String, String>,
     /// Of the compose file's texts, by git's ids; read when they are asked for.
     definitions: BTreeMap<String, Definitions>,
 }
@@ -86,7 +111,7 @@ impl Changes<'_> {
     }
 
     fn goes_in(&self, image: &Image, path: &Path) -> bool {
-        let Some(Ok(Sources { ignore, .. })) = self.facts.contexts.get(&image.name) else { return false };
+        let Some(Ok(Sources { ignore, .. })) = self.contexts.get(&image.name) else { return false };
         let within = |folder: &Path| path.strip_prefix(folder).ok().and_then(Path::to_str).map(str::to_owned);
         let is_own = path == image.dockerfile
             || path.file_name().is_some_and(|name| name.to_string_lossy().ends_with(".dockerignore"))
@@ -99,7 +124,7 @@ impl Changes<'_> {
     /// How the text with this id, or none, has it that the image is built.
     fn definition(&mut self, image: &Image, id: &str) -> Option<BTreeMap<String, String>> {
         if !self.definitions.contains_key(id) {
-            let definitions = self.history.texts.get(id).map(|text| self.definitions(text)).unwrap_or_default();
+            let definitions = self.texts.get(id).map(|text| self.definitions(text)).unwrap_or_default();
             self.definitions.insert(id.to_owned(), definitions);
         }
         self.definitions.get(id)?.get(&image.name).cloned()
@@ -114,13 +139,13 @@ impl Changes<'_> {
     }
 
     /// Is something of what the image is made of, less its bases, not as the last commit has it?
-    fn are_uncommitted(&mut self, image: &Image) -> bool {
+    fn are_uncommitted(&mut self, image: &Image, history: &History) -> bool {
         let compose = Path::new(self.project.file());
-        let uncommitted = &self.history.uncommitted;
+        let uncommitted = &history.uncommitted;
         if uncommitted.iter().any(|path| path != compose && self.goes_in(image, path)) {
             return true;
         }
-        let changes = self.history.commits.iter().flat_map(|commit| &commit.changes);
+        let changes = history.commits.iter().flat_map(|commit| &commit.changes);
         let last = changes.filter(|change| change.path == compose).map(|change| change.after.clone()).next();
         uncommitted.iter().any(|path| path == compose)
             && last.is_none_or(|last| self.definition(image, &last).as_ref() != Some(&image.definition))
@@ -221,6 +246,32 @@ mod tests {
             let texts = [("other", "./images/fastapi-serve\n      network: none\n")];
             assert_eq!(revisions_of(commits, &[path], &texts), expected, "{path} {after}");
         }
+    }
+
+    #[test]
+    fn what_differs_from_a_commit() {
+        let project = testing::family().facts.project(Environment::Dev, Vars::default()).unwrap();
+        let contexts = testing::contexts(&project, &testing::family().facts.files);
+        let today = testing::family().facts.files.text(project.file()).unwrap().unwrap().to_owned();
+        let then = today.replace("./images/fastapi-serve\n", "./images/fastapi-serve\n      network: none\n");
+        let texts = BTreeMap::from([("today".to_owned(), today), ("then".to_owned(), then)]);
+        let changed = |path: &str, before: &str, untracked: &[&str]| -> Vec<String> {
+            let changes = commit("", &[(path, before, "")]).changes;
+            let untracked = untracked.iter().map(Into::into).collect();
+            let difference = Difference { changes, untracked, texts: texts.clone() };
+            changed(&project, &contexts, &difference).unwrap().iter().map(ToString::to_string).collect()
+        };
+        let all = ["build-tools", "fastapi-serve", "kubeflow-a", "kubeflow-b", "python-base"];
+        assert_eq!(changed("README.md", "x", &["images/x"]), [""; 0]);
+        assert_eq!(changed("images/fastapi-serve/gone", "x", &[]), ["fastapi-serve"]);
+        assert_eq!(changed("images/build-tools/Dockerfile", "x", &[]), all);
+        assert_eq!(
+            changed("README.md", "x", &["images/python-base/new"]),
+            ["fastapi-serve", "kubeflow-a", "python-base"]
+        );
+        assert_eq!(changed(COMPOSE, "today", &[]), [""; 0]);
+        assert_eq!(changed(COMPOSE, "then", &[]), ["fastapi-serve"]);
+        assert_eq!(changed(COMPOSE, "lost", &[]), all);
     }
 
     #[test]
