@@ -41,6 +41,8 @@ pub struct Needs {
     pub registry: Vec<ImageRef>,
     /// What git says of the clone, and of the files that images are made of.
     pub git: bool,
+    /// Who owns the project that is mounted into a container.
+    pub workspace: bool,
     /// What distinguishes this machine, for `setup`.
     pub machine: bool,
 }
@@ -66,6 +68,8 @@ pub struct Facts {
     pub engine: Engine,
     pub registry: BTreeMap<ImageRef, Published>,
     pub git: Git,
+    /// User and group that own the project which compose mounts (`WORKSPACE`, else the clone).
+    pub workspace_owner: Option<(u32, u32)>,
     pub machine: Machine,
 }
 

@@ -59,6 +59,7 @@ pub fn read(
         engine: Engine::NotAsked,
         registry: BTreeMap::new(),
         git: Git::NotAsked,
+        workspace_owner: if needs.workspace { place.workspace_owner(&project.vars) } else { None },
         machine: if needs.machine { machine::read() } else { Machine::default() },
     };
     if !dry_run {

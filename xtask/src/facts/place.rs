@@ -5,6 +5,7 @@ use project::{error::Fault, find_root, read_vars, vars::Vars};
 use std::{
     collections::BTreeMap,
     env,
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
 use verbs::flags::Globals;
@@ -65,6 +66,13 @@ impl Place {
             which::which(name).ok().map(|_| (name.to_owned(), name.to_owned()))
         });
         found.collect()
+    }
+
+    /// User and group that own the project which compose mounts; a relative path is seen from the compose file.
+    pub fn workspace_owner(&self, vars: &Vars) -> Option<(u32, u32)> {
+        let path = vars.get("WORKSPACE").filter(|path| !path.is_empty()).unwrap_or(".");
+        let about = std::fs::metadata(self.root.join(path)).ok()?;
+        Some((about.uid(), about.gid()))
     }
 
     /// The bundle that tools are to trust: theirs are of no use behind a proxy that inspects TLS.

@@ -4,12 +4,12 @@ use crate::{
     Verb, build,
     flags::{self, Globals},
 };
-use plan::{Action, Compute, Facts, Inputs, Needs, Plan, Report, Source, Step};
+use plan::{Action, Compute, EnvValue, Facts, Inputs, Invocation, Needs, Plan, Report, Source, Step};
 use project::{ImageName, Project, error::Fault};
 
 impl Verb for flags::Start {
     fn needs(&self, project: &Project, _globals: &Globals) -> Result<Needs, Fault> {
-        Ok(Needs { docker: true, ..build::needs(project, &[self.name(project)?])? })
+        Ok(Needs { docker: true, workspace: true, ..build::needs(project, &[self.name(project)?])? })
     }
 
     fn more_needs(&self, project: &Project, facts: &Facts, _globals: &Globals) -> Result<Needs, Fault> {
@@ -21,7 +21,8 @@ impl Verb for flags::Start {
         let name = self.name(project)?;
         let compose = facts.compose(project);
         let mut plan = build::plan(project, facts, std::slice::from_ref(&name), build::Named::Missing, true)?;
-        let start = Step::new(format!("start {name}"), Action::Run(compose.up(&name))).image(&name);
+        let up = as_owner(project, facts, compose.up(&name));
+        let start = Step::new(format!("start {name}"), Action::Run(up)).image(&name);
         plan.then(start.cleanup([Action::Run(compose.logs(&name)), Action::Run(compose.remove(&name))]));
         let ports = &project.image(&name)?.ports;
         let sources = ports.iter().map(|port| Source::Output(compose.port(&name, *port)));
@@ -47,6 +48,20 @@ impl flags::Start {
     }
 }
 
+/// The image's own user, whom the dev file starts where nobody says otherwise.
+const USER: u32 = 1000;
+
+/// The container runs as the owner of the project that is mounted into it, or neither could write the other's files. The
+/// user's own word wins.
+fn as_owner(project: &Project, facts: &Facts, up: Invocation) -> Invocation {
+    match facts.workspace_owner {
+        Some((user, group)) if user != USER && project.vars.get("WORKSPACE_USER").is_none() => {
+            up.env("WORKSPACE_USER", EnvValue::Text(format!("{user}:{group}")))
+        }
+        _ => up,
+    }
+}
+
 /// The addresses that compose prints, as ones that a browser on this machine takes.
 fn addresses(inputs: &Inputs) -> Report {
     let ports = (0..inputs.read.len()).filter_map(|port| inputs.stdout(port));
@@ -63,6 +78,23 @@ mod tests {
     fn builds_what_is_missing_then_starts() {
         expect_plan!("start", testing::outline(&["start", "fastapi-serve"]));
         expect_plan!("start_no_ports", testing::outline(&["start", "kubeflow-a"]));
+    }
+
+    /// The line that starts the image, where the project belongs to `owner`.
+    fn started(owner: (u32, u32), word: Option<&str>) -> String {
+        let mut family = testing::family().with(|facts| facts.workspace_owner = Some(owner));
+        family.process.extend(word.map(|user| ("WORKSPACE_USER".to_owned(), user.to_owned())));
+        let outline = family.outline(&["start", "kubeflow-a"]);
+        outline.lines().find(|line| line.contains(" up ")).unwrap().trim().to_owned()
+    }
+
+    #[test]
+    fn a_container_runs_as_the_owner_of_what_is_mounted() {
+        assert!(started((1234, 100), None).starts_with("WORKSPACE_USER=1234:100 docker compose "));
+        assert!(started((0, 0), None).starts_with("WORKSPACE_USER=0:0 docker compose "));
+        for own in [started((1000, 1000), None), started((1234, 100), Some("7"))] {
+            assert!(own.starts_with("docker compose "), "{own}");
+        }
     }
 
     #[test]

@@ -75,6 +75,7 @@ pub fn family() -> Family {
         engine: facts::Engine::default(),
         registry: BTreeMap::new(),
         git: facts::Git::default(),
+        workspace_owner: None,
         machine: facts::Machine { there: BTreeSet::new(), ..facts::Machine::default() },
     };
     Family { facts, process: BTreeMap::new() }
