@@ -43,6 +43,8 @@ pub struct Needs {
     pub git: bool,
     /// Who owns the project that is mounted into a container.
     pub workspace: bool,
+    /// What differs from this commit.
+    pub since: Option<String>,
     /// What distinguishes this machine, for `setup`.
     pub machine: bool,
 }
@@ -70,6 +72,8 @@ pub struct Facts {
     pub git: Git,
     /// User and group that own the project which compose mounts (`WORKSPACE`, else the clone).
     pub workspace_owner: Option<(u32, u32)>,
+    /// What differs from the commit that was asked about, or why nobody knows; none where nobody asked.
+    pub difference: Option<Result<Difference, Fault>>,
     pub machine: Machine,
 }
 

@@ -59,7 +59,7 @@ pub fn difference(
 ) -> Result<Difference, Fault> {
     let paths = paths(project, shown);
     let refused = |why: &str| {
-        let fault = Fault::usage(format!("--changed-since {reference}: {}", why.trim_start_matches("fatal: ")));
+        let fault = Fault::usage(format!("comparing with {reference}: {}", why.trim_start_matches("fatal: ")));
         fault.help(
             "name a commit, branch or tag that this clone has; `git fetch --unshallow` brings what a shallow one lacks",
         )
@@ -74,10 +74,13 @@ pub fn difference(
     };
     let changes = git::changes(&ask(&git::difference(reference, &paths))?);
     let untracked = git::untracked(&ask(&git::uncommitted(&paths))?);
-    let of_compose = changes.iter().find(|change| change.path == Path::new(project.file()));
-    let texts = match of_compose {
-        Some(change) => git::by_id(&ask(&git::texts([change.before.as_str()].into_iter()))?),
-        None => BTreeMap::new(),
+    // What is compared by more than its id.
+    let is_read = |path: &Path| path == Path::new(project.file()) || path.ends_with("poetry.lock");
+    let read = changes.iter().filter(|change| is_read(&change.path));
+    let ids: BTreeSet<&str> = read.map(|change| change.before.as_str()).collect();
+    let texts = match ids.is_empty() {
+        true => BTreeMap::new(),
+        false => git::by_id(&ask(&git::texts(ids.into_iter()))?),
     };
     Ok(Difference { changes, untracked, texts })
 }

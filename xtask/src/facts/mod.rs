@@ -60,6 +60,7 @@ pub fn read(
         registry: BTreeMap::new(),
         git: Git::NotAsked,
         workspace_owner: if needs.workspace { place.workspace_owner(&project.vars) } else { None },
+        difference: None,
         machine: if needs.machine { machine::read() } else { Machine::default() },
     };
     if !dry_run {
@@ -109,6 +110,9 @@ fn ask(project: &Project, needs: &Needs, exec: &Executor, facts: &mut Facts) {
         }
         (engine.and_then(|engine| engine.join().ok()), registry.and_then(|registry| registry.join().ok()))
     });
+    if let Some(reference) = &needs.since {
+        facts.difference = Some(git::difference(exec, project, reference, |path| facts.shown(path)));
+    }
     facts.git = git.unwrap_or(std::mem::take(&mut facts.git));
     facts.engine = engine.unwrap_or(std::mem::take(&mut facts.engine));
     facts.registry.extend(registry.unwrap_or_default());

@@ -57,6 +57,8 @@ pub enum Command {
     Doctor(Doctor),
     /// Show the images: bases, hardware, lock, suite, and what the engine has of them
     List(List),
+    /// Print why an image is not what it was in a commit: which file, which argument, which package
+    Explain(Explain),
     /// Print what images are made of, as one hash each
     Fingerprint(Fingerprint),
     /// Print what is built on what
@@ -248,6 +250,14 @@ pub struct Setup {
 }
 
 #[derive(Debug, Args)]
+pub struct Explain {
+    pub image: String,
+    /// A commit, branch or tag
+    #[arg(value_name = "REF", default_value = "HEAD")]
+    pub reference: String,
+}
+
+#[derive(Debug, Args)]
 pub struct Fingerprint {
     #[command(flatten)]
     pub images: Images,
@@ -303,7 +313,7 @@ pub struct Globals {
     /// Print the commands that would be run, one a line; run none
     #[arg(long, global = true)]
     pub dry_run: bool,
-    /// Print JSON on standard output (list, graph, doctor, fingerprint, lock, deploy, and every --dry-run)
+    /// Print JSON on standard output (list, graph, doctor, explain, fingerprint, lock, deploy, and every --dry-run)
     #[arg(long, global = true)]
     pub json: bool,
     /// How many images to work on at a time [default: the cores]

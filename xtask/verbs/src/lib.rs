@@ -9,6 +9,7 @@ pub mod common;
 pub mod completions;
 pub mod deploy;
 pub mod doctor;
+pub mod explain;
 pub mod fingerprint;
 pub mod flags;
 pub mod graph;
@@ -60,6 +61,7 @@ pub fn verb(command: &Command) -> Option<&dyn Verb> {
         Command::Couple(verb) => Some(verb),
         Command::Deploy(verb) => Some(verb),
         Command::Doctor(verb) => Some(verb),
+        Command::Explain(verb) => Some(verb),
         Command::Fingerprint(verb) => Some(verb),
         Command::Graph(verb) => Some(verb),
         Command::List(verb) => Some(verb),

@@ -76,6 +76,7 @@ pub fn family() -> Family {
         registry: BTreeMap::new(),
         git: facts::Git::default(),
         workspace_owner: None,
+        difference: None,
         machine: facts::Machine { there: BTreeSet::new(), ..facts::Machine::default() },
     };
     Family { facts, process: BTreeMap::new() }

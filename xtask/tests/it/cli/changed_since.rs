@@ -57,7 +57,7 @@ fn a_commit_that_is_not_there_is_a_usage_error() {
     let repo = repo(&[], &[]);
     repo.on("git diff * nowhere -- *", Reply::fails(128, "fatal: bad revision 'nowhere'"));
     for (reference, words) in
-        [("nowhere", "--changed-since nowhere: bad revision"), ("-x", "not a commit"), ("", "not a commit")]
+        [("nowhere", "comparing with nowhere: bad revision"), ("-x", "not a commit"), ("", "not a commit")]
     {
         let ran = repo.run(&["build", &format!("--changed-since={reference}")]).fails(2, &[words]);
         assert!(ran.help().contains("git fetch --unshallow"));

@@ -6,6 +6,7 @@ pub mod identity;
 pub mod local;
 pub mod provenance;
 pub mod readme;
+pub mod reasons;
 pub mod registry;
 pub mod rerun;
 pub mod revision;

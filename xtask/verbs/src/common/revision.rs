@@ -33,8 +33,7 @@ pub fn revisions(
 ) -> Result<BTreeMap<ImageName, Revision>, Fault> {
     let Git::Clone { history, .. } = &facts.git else { return Ok(BTreeMap::new()) };
     let images = project.with_bases(names)?;
-    let mut changes =
-        Changes { project, contexts: &facts.contexts, texts: &history.texts, definitions: BTreeMap::new() };
+    let mut changes = Changes::new(project, &images, &facts.contexts, &history.texts)?;
     let mut found: BTreeMap<&ImageName, &Commit> = BTreeMap::new();
     for commit in &history.commits {
         for name in with_what_is_built_on(&images, |image| commit.changes.iter().any(|it| changes.concerns(image, it)))
@@ -66,8 +65,9 @@ pub fn changed(
     let Difference { changes, untracked, texts } = difference;
     let names: Vec<ImageName> = project.images.iter().map(|image| image.name.clone()).collect();
     let compose = Path::new(project.file());
-    let mut read = Changes { project, contexts, texts, definitions: BTreeMap::new() };
-    let differs = with_what_is_built_on(&project.with_bases(&names)?, |image| {
+    let images = project.with_bases(&names)?;
+    let mut read = Changes::new(project, &images, contexts, texts)?;
+    let differs = with_what_is_built_on(&images, |image| {
         let files = changes.iter().map(|change| change.path.as_path()).filter(|path| *path != compose);
         files.chain(untracked.iter().map(PathBuf::as_path)).any(|path| read.goes_in(image, path))
             || changes
@@ -92,7 +92,7 @@ fn with_what_is_built_on<'a>(images: &[&'a Image], mut holds: impl FnMut(&Image)
 /// What of the compose file's texts decides what each image becomes.
 type Definitions = BTreeMap<ImageName, BTreeMap<String, String>>;
 
-struct Changes<'a> {
+pub struct Changes<'a> {
     project: &'a Project,
     contexts: &'a BTreeMap<ImageName, Result<Sources, Fault>>,
     texts: &'a BTreeMap<String, String>,
@@ -100,7 +100,20 @@ struct Changes<'a> {
     definitions: BTreeMap<String, Definitions>,
 }
 
-impl Changes<'_> {
+impl<'a> Changes<'a> {
+    /// # Errors
+    /// The folder of one of these images can't be read: nobody knows what of it goes in.
+    pub fn new(
+        project: &'a Project,
+        images: &[&Image],
+        contexts: &'a BTreeMap<ImageName, Result<Sources, Fault>>,
+        texts: &'a BTreeMap<String, String>,
+    ) -> Result<Changes<'a>, Fault> {
+        let mut sources = images.iter().filter_map(|image| contexts.get(&image.name));
+        sources.try_for_each(|sources| sources.as_ref().map(drop).map_err(Fault::clone))?;
+        Ok(Changes { project, contexts, texts, definitions: BTreeMap::new() })
+    }
+
     /// Did the change concern what the image is made of, less its bases?
     fn concerns(&mut self, image: &Image, change: &Change) -> bool {
         if change.path != Path::new(self.project.file()) {
@@ -110,7 +123,7 @@ impl Changes<'_> {
         before != self.definition(image, &change.after)
     }
 
-    fn goes_in(&self, image: &Image, path: &Path) -> bool {
+    pub fn goes_in(&self, image: &Image, path: &Path) -> bool {
         let Some(Ok(Sources { ignore, .. })) = self.contexts.get(&image.name) else { return false };
         let within = |folder: &Path| path.strip_prefix(folder).ok().and_then(Path::to_str).map(str::to_owned);
         let is_own = path == image.dockerfile
@@ -122,7 +135,7 @@ impl Changes<'_> {
     }
 
     /// How the text with this id, or none, has it that the image is built.
-    fn definition(&mut self, image: &Image, id: &str) -> Option<BTreeMap<String, String>> {
+    pub fn definition(&mut self, image: &Image, id: &str) -> Option<BTreeMap<String, String>> {
         if !self.definitions.contains_key(id) {
             let definitions = self.texts.get(id).map(|text| self.definitions(text)).unwrap_or_default();
             self.definitions.insert(id.to_owned(), definitions);
