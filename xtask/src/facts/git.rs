@@ -85,12 +85,16 @@ pub fn difference(
     Ok(Difference { changes, untracked, texts })
 }
 
-/// The compose file, and the folders that images are made of.
+/// The compose file, and the folders at the root that images' folders are in: git compares each file with each path, so
+/// that a path an image would take minutes for thousands.
 fn paths(project: &Project, shown: impl Fn(&Path) -> PathBuf) -> Vec<String> {
-    let mut paths: BTreeSet<PathBuf> = BTreeSet::from([project.file().into()]);
-    for image in &project.images {
-        paths.extend([&image.folder, &image.dockerfile].map(Clone::clone));
-        paths.extend(additional_folders(image).map(|(_, folder)| folder.into()));
-    }
+    let images = project.images.iter();
+    let folders = images.flat_map(|image| {
+        let additional = additional_folders(image).map(|(_, folder)| PathBuf::from(folder));
+        [image.folder.clone(), image.dockerfile.clone()].into_iter().chain(additional)
+    });
+    let at_root =
+        |path: PathBuf| path.components().next().map_or_else(|| ".".into(), |first| PathBuf::from(first.as_os_str()));
+    let paths: BTreeSet<PathBuf> = folders.map(at_root).chain([project.file().into()]).collect();
     paths.iter().map(|path| shown(path).display().to_string()).collect()
 }
