@@ -10,7 +10,7 @@ use plan::{
 use project::{Project, error::Fault};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
     thread,
 };
 
@@ -93,8 +93,9 @@ fn paths(project: &Project, shown: impl Fn(&Path) -> PathBuf) -> Vec<String> {
         let additional = additional_folders(image).map(|(_, folder)| PathBuf::from(folder));
         [image.folder.clone(), image.dockerfile.clone()].into_iter().chain(additional)
     });
-    let at_root =
-        |path: PathBuf| path.components().next().map_or_else(|| ".".into(), |first| PathBuf::from(first.as_os_str()));
-    let paths: BTreeSet<PathBuf> = folders.map(at_root).chain([project.file().into()]).collect();
+    // What is elsewhere isn't git's.
+    let is_inside = |path: &PathBuf| matches!(path.components().next(), None | Some(Component::Normal(_)));
+    let at_root = |path: PathBuf| path.iter().next().map_or_else(|| PathBuf::from("."), PathBuf::from);
+    let paths: BTreeSet<PathBuf> = folders.filter(is_inside).map(at_root).chain([project.file().into()]).collect();
     paths.iter().map(|path| shown(path).display().to_string()).collect()
 }
