@@ -21,16 +21,19 @@ pub fn read(exec: &Executor, project: &Project, shown: impl Fn(&Path) -> PathBuf
         Ok(output) => Err(output.stderr.lines().next().unwrap_or("git failed").to_owned()),
         Err(fault) => Err(fault.what),
     };
-    let paths = paths(project, shown);
-    let (commits, uncommitted, remotes) = thread::scope(|scope| {
+    let paths = paths(project, &shown);
+    let root = shown(Path::new(".")).display().to_string();
+    let (place, commits, uncommitted, remotes) = thread::scope(|scope| {
+        let place = scope.spawn(|| ask(&git::place(&root)));
         let commits = scope.spawn(|| ask(&git::history(&paths)));
         let remotes = scope.spawn(|| ask(&git::remotes()));
         let uncommitted = ask(&git::uncommitted(&paths));
-        (commits.join(), uncommitted, remotes.join())
+        (place.join(), commits.join(), uncommitted, remotes.join())
     });
     let gone = |_| Err("git was not asked".to_owned());
+    let place = PathBuf::from(place.unwrap_or_else(gone).unwrap_or_default());
     let (commits, uncommitted) = match (commits.unwrap_or_else(gone), uncommitted) {
-        (Ok(commits), Ok(uncommitted)) => (git::commits(&commits), git::paths(&uncommitted)),
+        (Ok(commits), Ok(uncommitted)) => (git::commits(&commits, &place), git::paths(&uncommitted, &place)),
         (Err(why), _) | (_, Err(why)) => return Git::Silent(why),
     };
     let changes = commits.iter().flat_map(|commit| &commit.changes);
@@ -57,7 +60,8 @@ pub fn difference(
     reference: &str,
     shown: impl Fn(&Path) -> PathBuf,
 ) -> Result<Difference, Fault> {
-    let paths = paths(project, shown);
+    let paths = paths(project, &shown);
+    let root = shown(Path::new(".")).display().to_string();
     let refused = |why: &str| {
         let fault = Fault::usage(format!("comparing with {reference}: {}", why.trim_start_matches("fatal: ")));
         fault.help(
@@ -72,8 +76,9 @@ pub fn difference(
         let first = output.stderr.lines().next().unwrap_or("git failed");
         if output.success() { Ok(output.stdout) } else { Err(refused(first)) }
     };
-    let changes = git::changes(&ask(&git::difference(reference, &paths))?);
-    let untracked = git::untracked(&ask(&git::uncommitted(&paths))?);
+    let place = PathBuf::from(ask(&git::place(&root))?);
+    let changes = git::changes(&ask(&git::difference(reference, &paths))?, &place);
+    let untracked = git::untracked(&ask(&git::uncommitted(&paths))?, &place);
     // What is compared by more than its id.
     let is_read = |path: &Path| path == Path::new(project.file()) || path.ends_with("poetry.lock");
     let read = changes.iter().filter(|change| is_read(&change.path));

@@ -4,7 +4,11 @@ use crate::{
     facts::{Change, Commit},
     invocation::Invocation,
 };
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    iter,
+    path::{Path, PathBuf},
+};
 
 /// Begins a commit among the fields that `history` prints; no path begins with it.
 const COMMIT: &str = "/commit ";
@@ -42,17 +46,22 @@ pub fn texts<'a>(ids: impl Iterator<Item = &'a str>) -> Invocation {
     Invocation::new("sh", ["-c", &format!("printf '%s\\n' {} | git cat-file --batch", ids.join(" "))])
 }
 
+/// Where this folder is in the repository that git knows: a clone may be a part of a larger one.
+pub fn place(folder: &str) -> Invocation {
+    Invocation::new("git", ["-C", folder, "rev-parse", "--show-prefix"])
+}
+
 pub fn remotes() -> Invocation {
     Invocation::new("git", ["config", "--get-regexp", r"^remote\..*\.url$"])
 }
 
-/// Reads what `difference` printed.
-pub fn changes(printed: &str) -> Vec<Change> {
-    commits(&format!("{COMMIT}\0{printed}")).into_iter().flat_map(|commit| commit.changes).collect()
+/// Reads what `difference` printed, with each path as it is seen from `place`.
+pub fn changes(printed: &str, place: &Path) -> Vec<Change> {
+    commits(&format!("{COMMIT}\0{printed}"), place).into_iter().flat_map(|commit| commit.changes).collect()
 }
 
-/// Reads what `history` printed.
-pub fn commits(printed: &str) -> Vec<Commit> {
+/// Reads what `history` printed, with each path as it is seen from `place`.
+pub fn commits(printed: &str, place: &Path) -> Vec<Commit> {
     let mut commits: Vec<Commit> = Vec::new();
     let mut after = None;
     for field in printed.split('\0').map(|field| field.trim_start_matches('\n')).filter(|field| !field.is_empty()) {
@@ -68,7 +77,7 @@ pub fn commits(printed: &str) -> Vec<Commit> {
         } else if field.starts_with(':') {
             after = Some(ids(field));
         } else if let (Some((before, after)), Some(commit)) = (after.take(), commits.last_mut()) {
-            commit.changes.push(Change { path: PathBuf::from(field), before, after });
+            commit.changes.push(Change { path: seen_from(place, Path::new(field)), before, after });
         }
     }
     commits
@@ -83,15 +92,22 @@ fn ids(raw: &str) -> (String, String) {
     (id(parents + 1), id(2 * parents + 1))
 }
 
-/// Reads what `uncommitted` printed.
-pub fn paths(printed: &str) -> Vec<PathBuf> {
-    printed.split('\0').filter_map(|entry| entry.get(3..)).map(PathBuf::from).collect()
+/// Reads what `uncommitted` printed, as it is seen from `place`.
+pub fn paths(printed: &str, place: &Path) -> Vec<PathBuf> {
+    printed.split('\0').filter_map(|entry| entry.get(3..)).map(|path| seen_from(place, Path::new(path))).collect()
+}
+
+/// git names a file from the top of its repository; we do from the compose files' folder.
+fn seen_from(place: &Path, path: &Path) -> PathBuf {
+    let shared = place.components().zip(path.components()).take_while(|(one, other)| one == other).count();
+    let up = iter::repeat_n(Path::new(".."), place.components().count() - shared);
+    up.chain(path.components().skip(shared).map(|part| Path::new(part.as_os_str()))).collect()
 }
 
 /// Of what `uncommitted` printed, the files that git doesn't track, or ignores.
-pub fn untracked(printed: &str) -> Vec<PathBuf> {
+pub fn untracked(printed: &str, place: &Path) -> Vec<PathBuf> {
     let untracked = printed.split('\0').filter(|entry| entry.starts_with("?? ") || entry.starts_with("!! "));
-    untracked.map(|entry| PathBuf::from(&entry[3..])).collect()
+    untracked.map(|entry| seen_from(place, Path::new(&entry[3..]))).collect()
 }
 
 /// Reads what `texts` printed.
@@ -117,7 +133,7 @@ mod tests {
     fn commits_with_what_they_changed() {
         let printed = "/commit 3 2026-11-25T01:00:00+01:00 (HEAD -> main)\0:100644 000000 a 0 D\0images/a/x\0/commit 2 T\0\
                        ::100644 100644 100644 b c d MM\0f.yaml\0/commit 1 T (grafted)\0\n:000000 100755 0 e A\0a b\"\0";
-        let commits = commits(printed);
+        let commits = commits(printed, Path::new(""));
         let shown: Vec<String> = commits
             .iter()
             .map(|commit| {
@@ -132,21 +148,30 @@ mod tests {
             shown,
             ["3 2026-11-25T01:00:00+01:00 false images/a/x a 0", "2 T false f.yaml b d", "1 T true a b\" 0 e"]
         );
-        assert!(super::commits("").is_empty());
+        assert!(super::commits("", Path::new("")).is_empty());
+    }
+
+    #[test]
+    fn a_part_of_a_larger_repository_sees_its_own_paths() {
+        let place = Path::new("teams/img/");
+        let seen = paths(" M teams/img/images/a/x\0 M teams/shared/y\0 M img/z\0", place);
+        assert_eq!(seen, ["images/a/x", "../shared/y", "../../img/z"].map(PathBuf::from));
+        let printed = "/commit 1 T\0:000000 100644 0 a A\0teams/img/docker-compose.dev.yaml\0";
+        assert_eq!(commits(printed, place)[0].changes[0].path, Path::new("docker-compose.dev.yaml"));
     }
 
     #[test]
     fn differences() {
-        let changes = changes(":100644 000000 a 0 D\0x\0:100644 100755 b 0 M\0y z\0");
+        let changes = changes(":100644 000000 a 0 D\0x\0:100644 100755 b 0 M\0y z\0", Path::new(""));
         let shown: Vec<_> = changes.iter().map(|it| (it.path.to_str().unwrap(), it.before.as_str())).collect();
         assert_eq!(shown, [("x", "a"), ("y z", "b")]);
-        assert!(super::changes("").is_empty());
+        assert!(super::changes("", Path::new("")).is_empty());
     }
 
     #[test]
     fn paths_and_texts() {
-        assert_eq!(paths(" M a\0?? b c\0!! d\0"), ["a", "b c", "d"].map(PathBuf::from));
-        assert_eq!(untracked(" M a\0?? b c\0!! d\0"), ["b c", "d"].map(PathBuf::from));
+        assert_eq!(paths(" M a\0?? b c\0!! d\0", Path::new("")), ["a", "b c", "d"].map(PathBuf::from));
+        assert_eq!(untracked(" M a\0?? b c\0!! d\0", Path::new("")), ["b c", "d"].map(PathBuf::from));
         let texts = by_id("1 blob 4\na\nb\n\n2 missing\n");
         assert_eq!(texts, [("1".to_owned(), "a\nb\n".to_owned())].into());
         assert_eq!(by_id("1 blob 2\na\n\n2 blob 3\nb\n").len(), 2);

@@ -86,6 +86,18 @@ fn build_labels_an_image_with_its_origin() {
 }
 
 #[test]
+fn a_clone_that_is_a_part_of_a_larger_repository_knows_its_commits() {
+    let repo = Repo::new();
+    repo.install("git");
+    let changed = r":000000 100644 0 a A\0teams/img/images/python-base/pyproject.toml\0";
+    repo.on("git log *", Reply::does(&format!(r"printf '/commit abc T\0{changed}'; exit 0")));
+    repo.on("git -C . rev-parse --show-prefix", Reply::prints("teams/img/"));
+    repo.run(&["build", "python-base"]).succeeds();
+    let built = repo.all_calls().into_iter().rfind(|call| call.line() == dev("build python-base")).unwrap();
+    assert_eq!(built.var("OCI_REVISION"), Some("abc"));
+}
+
+#[test]
 fn build_takes_another_base_version_as_it_is() {
     let repo = Repo::new();
     repo.run(&["build", "--base-image-tag", "1.4", "fastapi-serve"]).succeeds();
