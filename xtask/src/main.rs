@@ -28,10 +28,13 @@ use verbs::{
 const BACKOFF: &str = "XTASK_BACKOFF_MS";
 
 fn main() -> ExitCode {
-    let matches = Cli::command().get_matches();
-    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let ui = Ui::detect();
     report_panics(&ui);
+    let parsed = Cli::command().try_get_matches().and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
+    let (cli, matches) = match parsed {
+        Ok(parsed) => parsed,
+        Err(error) => return usage(&error, &ui),
+    };
     let name = matches.subcommand_name().unwrap_or_default();
     let run = || caught(|| run(&cli, name, &ui)).map_err(Into::into).and_then(|result| result);
     let Err(error) = interrupt::listen().map_err(Into::into).and_then(|()| run()) else {
@@ -46,6 +49,19 @@ fn main() -> ExitCode {
     };
     ui.fault(&fault);
     ExitCode::from(fault.cause.exit_code())
+}
+
+/// Help, the version, or what is wrong with the arguments, in clap's own words and colours.
+fn usage(error: &clap::Error, ui: &Ui) -> ExitCode {
+    match error.print() {
+        // Whoever read it has read enough.
+        Err(failed) if !error.use_stderr() && failed.kind() != io::ErrorKind::BrokenPipe => {
+            let fault = Fault::new(Cause::Io, format!("writing to standard output: {failed}"));
+            ui.fault(&fault);
+            ExitCode::from(fault.cause.exit_code())
+        }
+        _ => ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2)),
+    }
 }
 
 /// An error that is not a fault yet is one of the file system's, or else our own.

@@ -108,7 +108,9 @@ fn a_closed_standard_output_is_no_error() {
 #[test]
 fn a_standard_output_that_cannot_be_written_is_an_error() {
     let repo = Repo::new();
-    for args in ["list", "graph", "build --all --dry-run", "doctor", "completions bash"] {
+    for args in
+        ["list", "graph", "build --all --dry-run", "doctor", "completions bash", "--help", "help build", "--version"]
+    {
         let ran = repo.shell(&format!("cargo xtask {args} >/dev/full")).run();
         let ran = ran.fails(74, &["writing to standard output: No space left on device"]);
         assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
