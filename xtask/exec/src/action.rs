@@ -124,6 +124,8 @@ impl Tool<'_> {
                 (Some(drawing), Box::new(pipe), View::AsItComes)
             }
             None => {
+                // Whatever the user likes to see on a terminal: `tty` fails in a pipe, `quiet` says nothing of a failure.
+                command.env("BUILDKIT_PROGRESS", "plain");
                 let (reader, writer) = io::pipe().map_err(|error| failed("making a pipe", &error))?;
                 command.stdout(writer.try_clone().map_err(|error| failed("making a pipe", &error))?).stderr(writer);
                 (None, Box::new(reader), view)

@@ -71,7 +71,7 @@ pub fn read_vars(
 ) -> Result<Vars, Fault> {
     let mut dotenv = BTreeMap::new();
     match env_files(root, here, &process)? {
-        EnvFiles::Default(path) => match fs::read(&path) {
+        EnvFiles::Default(path) => match read_file(&path) {
             Ok(bytes) => dotenv.extend(variables_of(&path, &bytes, &process)?),
             // Compose ignores a folder of that name.
             Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::IsADirectory) => {}
@@ -79,7 +79,7 @@ pub fn read_vars(
         },
         EnvFiles::Named(paths) => {
             for path in paths {
-                let bytes = fs::read(&path).map_err(|e| {
+                let bytes = read_file(&path).map_err(|e| {
                     Fault::usage(format!("COMPOSE_ENV_FILES: reading {}: {e}", path.display()))
                         .help("correct COMPOSE_ENV_FILES, or unset it")
                 })?;
@@ -90,6 +90,16 @@ pub fn read_vars(
         }
     }
     Ok(Vars { flags, process, dotenv })
+}
+
+/// Reads a file that compose reads, too: only one that gives both the same. A pipe would give it to the first reader, and
+/// keep the second waiting.
+fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    let about = fs::metadata(path)?;
+    match about.is_file() || about.is_dir() {
+        true => fs::read(path),
+        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file")),
+    }
 }
 
 /// The variables of an env file. Compose doesn't mind the encoding of comments.
@@ -121,5 +131,13 @@ mod tests {
         assert_eq!(read().unwrap(), [("A".to_owned(), "1".to_owned())].into());
         fs::write(&path, b"A=1\n\xe9=2\n").unwrap();
         assert!(read().unwrap_err().to_string().contains(".env:2: unexpected character"));
+    }
+
+    #[test]
+    fn what_only_one_reader_could_read_is_refused() {
+        // Neither a file nor a folder, and there on every machine.
+        let named = BTreeMap::from([("COMPOSE_ENV_FILES".to_owned(), "/dev/null".to_owned())]);
+        let fault = read_vars(Path::new("/r"), Path::new("/r"), BTreeMap::new(), named).unwrap_err();
+        assert!(fault.what.contains("/dev/null: it is not a regular file"), "{fault}");
     }
 }

@@ -16,6 +16,9 @@ use verbs::common::enumerate;
 
 /// The oldest docker compose whose `up --wait`, build secrets and `run --build` we use.
 const COMPOSE: (u32, u32) = (2, 20);
+/// Variables that choose the engine, and how it is spoken to.
+const STEERING: [&str; 5] =
+    ["DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_API_VERSION"];
 /// How many questions a registry is asked at a time.
 const AT_A_TIME: usize = 8;
 
@@ -40,7 +43,10 @@ pub fn require(exec: &Executor, needs: &Needs, vars: &Vars, there: &BTreeMap<Str
         let engine = engine?;
         if !engine.success() {
             let why = engine.stderr.lines().last().unwrap_or("no answer").trim().to_owned();
-            problems.push(format!("the docker engine doesn't answer: {why}"));
+            let steered = STEERING.iter().find(|name| vars.process.get(**name).is_some_and(|value| !value.is_empty()));
+            let steered =
+                steered.map_or(String::new(), |name| format!(" ({name} is set: is that the engine you mean?)"));
+            problems.push(format!("the docker engine doesn't answer: {why}{steered}"));
         }
     }
     if problems.is_empty() {

@@ -5,8 +5,17 @@ use project::{Environment, Project};
 use std::collections::BTreeMap;
 
 /// The variables that say which images are meant. (Those of `.env` are read again by the told command.)
-const MEANING: [&str; 7] =
-    ["IMAGE_TAG", "BASE_IMAGE_TAG", "TARGET_BUILD_STAGE", "AWS_ACCOUNT_ID", "AWS_REGION", "REGISTRY", "PLATFORM"];
+const MEANING: [&str; 9] = [
+    "IMAGE_TAG",
+    "BASE_IMAGE_TAG",
+    "TARGET_BUILD_STAGE",
+    "AWS_ACCOUNT_ID",
+    "AWS_REGION",
+    "REGISTRY",
+    "PLATFORM",
+    "COMPOSE_ENV_FILES",
+    "COMPOSE_DISABLE_ENV_FILE",
+];
 
 /// A command of ours with the variables that make it mean the images of this run, whether a flag gave them or the
 /// environment: whoever reads a log may not have that environment.
@@ -58,6 +67,8 @@ mod tests {
             ("AWS_REGION", "eu-west-1"),
             ("REGISTRY", "r.example.com"),
             ("PLATFORM", "linux/arm64"),
+            ("COMPOSE_ENV_FILES", "local.env"),
+            ("COMPOSE_DISABLE_ENV_FILE", "true"),
         ];
         assert_eq!(all.map(|(name, _)| name), MEANING);
         for (flags, process) in [(&all[..], &[][..]), (&[], &all)] {

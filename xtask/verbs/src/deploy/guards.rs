@@ -97,7 +97,9 @@ fn of_image(world: &World, image: &Image, found: &Inspected, flags: &flags::Depl
     // A registry on this machine publishes nothing.
     if has_no_revision(found) && !image.reference.is_loopback() && !flags.force_no_revision {
         let why = format!("{name}: its label {REVISION_LABEL} is empty, so nobody can tell what it was built from");
-        let build = as_ci(&format!("cargo xtask build {name} (or --force-no-revision)"));
+        // By its inputs it is up to date: only a build without the cache makes it again.
+        let build = format!("cargo xtask build {name} --use-docker-cache=false (or --force-no-revision)");
+        let build = as_ci(&build);
         return Some((why, format!("`git status` tells why git says nothing; then {build}")));
     }
     let outdated = outdated(&facts.engine, project, known, image).filter(|_| !flags.force_outdated)?;

@@ -71,6 +71,10 @@ pub fn why(run: &Invocation, tail: &str) -> Option<Why> {
     if let Some(line) = said(&UNKNOWN_CA) {
         return Some(Why::new(Cause::Unavailable, line, TRUST));
     }
+    if let Some(line) = said(&["error storing credentials", "error saving credentials", "error getting credentials"]) {
+        let help = "check credsStore and credHelpers in docker's config.json: the helper must be on PATH, and the file writable";
+        return Some(Why::new(Cause::Unavailable, line, help));
+    }
     if let Some(line) = said(&["does not exist in the registry"]) {
         return Some(no_repository(line, tail));
     }

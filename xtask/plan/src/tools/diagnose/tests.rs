@@ -19,6 +19,18 @@ const LOGIN: &str = "docker login --username AWS host";
 const REGISTRY: Role = Role::Registry { login: None };
 
 #[test]
+fn a_credential_helper_that_fails_is_named() {
+    for tail in [
+        "Error saving credentials: mkdir /x: read-only file system",
+        "error getting credentials - err: exec: \"docker-credential-x\": executable file not found in $PATH",
+    ] {
+        let Diagnosis { fault, .. } = diagnosis(&Role::Login, LOGIN, 1, tail);
+        assert_eq!(fault.cause.exit_code(), 69, "{fault}");
+        assert!(fault.help.as_deref().unwrap_or_default().contains("credsStore"), "{fault:?}");
+    }
+}
+
+#[test]
 fn codes_and_advice() {
     for (role, run, code, tail, expected, help) in [
         (REGISTRY, PUSH, 1, "unauthorized: authentication required", 77, "cargo xtask login"),
