@@ -76,7 +76,7 @@ fn not_utf_8(path: &Path) -> Fault {
         .help("rename or remove it")
 }
 
-fn entry(path: &Path, kind: fs::FileType) -> Result<Entry, Fault> {
+pub(crate) fn entry(path: &Path, kind: fs::FileType) -> Result<Entry, Fault> {
     let failed = |e: io::Error| Fault::io("reading", path, &e);
     if kind.is_dir() {
         return Ok(Entry::Folder);

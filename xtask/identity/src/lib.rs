@@ -4,6 +4,8 @@ pub mod context;
 mod fingerprint;
 mod hash;
 pub mod ignore;
+mod suite;
 
 pub use fingerprint::{Fingerprint, Part, Sources, Value, additional_folders, fingerprints, used};
 pub use hash::{Hash, hash};
+pub use suite::suite;

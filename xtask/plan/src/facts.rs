@@ -7,7 +7,7 @@ use crate::{
         docker::{Compose, Inspected},
     },
 };
-use identity::Sources;
+use identity::{Hash, Sources};
 use project::{
     Environment, ImageName, ImageRef, Project,
     error::{Cause, Fault},
@@ -35,6 +35,8 @@ pub struct Needs {
     pub files: Wanted,
     /// The Dockerfiles and build contexts of these.
     pub contexts: Vec<ImageName>,
+    /// Which suites these have.
+    pub suites: Vec<ImageName>,
     /// What the engine has of these.
     pub engine: Vec<ImageRef>,
     /// What their registry has of these.
@@ -67,6 +69,8 @@ pub struct Facts {
     pub files: Files,
     /// What images are made of, or why that can't be read.
     pub contexts: BTreeMap<ImageName, Result<Sources, Fault>>,
+    /// The hash of each suite, or why it can't be read.
+    pub suites: BTreeMap<ImageName, Result<Hash, Fault>>,
     pub engine: Engine,
     pub registry: BTreeMap<ImageRef, Published>,
     pub git: Git,

@@ -7,7 +7,7 @@ use crate::{
     parallel,
 };
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     path::{Component, Path, PathBuf},
 };
 
@@ -40,12 +40,12 @@ pub(crate) fn assemble(root: &Path, file: &ComposeFile) -> Result<Assembled, Loc
     let references: Vec<(ImageName, ImageRef)> = references.into_iter().collect::<Result<_, _>>()?;
     let index: HashMap<ImageName, usize> =
         references.iter().enumerate().map(|(i, (name, _))| (name.clone(), i)).collect();
-    let (mut externals, mut suites) = (Vec::new(), HashSet::new());
+    let (mut externals, mut suites) = (Vec::new(), HashMap::new());
     for service in file.services.iter().filter(|service| service.build.is_none()) {
         match role(service, &index)? {
             Role::External(reference) => externals.push((service.name.clone(), reference)),
             Role::Suite => {
-                suites.insert(service.name.as_str());
+                suites.insert(service.name.as_str(), service.running.as_str());
             }
             Role::Sidecar => {}
         }
@@ -54,7 +54,7 @@ pub(crate) fn assemble(root: &Path, file: &ComposeFile) -> Result<Assembled, Loc
     let known: Vec<_> = built.into_iter().zip(&references).collect();
     let images = parallel::map(&known, |((service, build), (name, reference))| {
         let suite = format!("{name}{SUITE_SUFFIX}");
-        let suite = suites.contains(suite.as_str()).then_some(suite);
+        let running = suites.get(suite.as_str());
         let folder = folder(root, name, build)?;
         let indexes = build.args.iter().filter(|(argument, _)| argument.ends_with(INDEX_SUFFIX));
         Ok(Image {
@@ -67,7 +67,8 @@ pub(crate) fn assemble(root: &Path, file: &ComposeFile) -> Result<Assembled, Loc
             indexes: indexes.map(|(argument, url)| (argument.clone(), url.clone())).collect(),
             about: service.about.clone(),
             helper: service.profiles.iter().any(|profile| profile == TOOLS_PROFILE),
-            suite,
+            suite: running.map(|_| suite),
+            suite_definition: running.map_or_else(String::new, |running| (*running).to_owned()),
             ports: service.ports.clone(),
             definition: build.definition.clone(),
         })

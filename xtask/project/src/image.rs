@@ -26,6 +26,8 @@ pub struct Image {
     pub helper: bool,
     /// The service that runs its tests.
     pub suite: Option<String>,
+    /// How compose runs that, whatever the stage and the hardware; empty where there is none.
+    pub suite_definition: String,
     pub ports: Vec<u16>,
     /// How compose builds it: each value by the path of its keys, such as `args.BASE_IMAGE`.
     pub definition: BTreeMap<String, String>,

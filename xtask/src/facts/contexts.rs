@@ -1,15 +1,28 @@
-//! What images are made of: their Dockerfiles and build contexts.
+//! What images and their suites are made of: Dockerfiles, build contexts, tests.
 
-use identity::Sources;
-use project::{ImageName, Project, error::Fault};
+use identity::{Hash, Sources};
+use project::{Image, ImageName, Project, error::Fault};
 use std::{collections::BTreeMap, thread};
 
-/// Reads the folders of these images, on all cores.
-pub fn read(project: &Project, names: &[ImageName]) -> BTreeMap<ImageName, Result<Sources, Fault>> {
-    let read = |name: &ImageName| {
-        let sources = project.image(name).and_then(|image| Sources::read(&project.root, image));
-        (name.clone(), sources)
-    };
+type ByName<T> = BTreeMap<ImageName, Result<T, Fault>>;
+
+/// Reads the folders of these images.
+pub fn read(project: &Project, names: &[ImageName]) -> ByName<Sources> {
+    each(project, names, |image| Sources::read(&project.root, image))
+}
+
+/// Reads the suites of these images.
+pub fn suites(project: &Project, names: &[ImageName]) -> ByName<Hash> {
+    each(project, names, |image| identity::suite(project, image))
+}
+
+/// On all cores.
+fn each<T: Send>(
+    project: &Project,
+    names: &[ImageName],
+    read: impl Fn(&Image) -> Result<T, Fault> + Sync,
+) -> ByName<T> {
+    let read = |name: &ImageName| (name.clone(), project.image(name).and_then(&read));
     let share = names.len().div_ceil(thread::available_parallelism().map_or(1, usize::from)).max(1);
     thread::scope(|scope| {
         let parts: Vec<_> =

@@ -55,6 +55,7 @@ pub fn read(
         ca_bundle: Place::ca_bundle(&project.vars),
         files: Files::read(&place.root, &wanted),
         contexts: contexts::read(project, &needs.contexts),
+        suites: contexts::suites(project, &needs.suites),
         programs,
         engine: Engine::NotAsked,
         registry: BTreeMap::new(),

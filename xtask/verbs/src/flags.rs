@@ -214,7 +214,7 @@ pub struct Deploy {
     /// Push even what was built on another build of its base than the engine has
     #[arg(long)]
     pub force_outdated: bool,
-    /// Push even what no suite has passed for
+    /// Push even what the suite, as it is now, hasn't passed for
     #[arg(long)]
     pub force_unvalidated: bool,
 }
@@ -237,6 +237,9 @@ pub struct Validate {
     /// Validate what is built on them as well
     #[arg(long)]
     pub with_dependents: bool,
+    /// Run also the suites that have passed for the images as they are
+    #[arg(long)]
+    pub rerun: bool,
     /// pytest's options, such as `-k NAME`: what is then run is no whole suite, and not recorded
     #[arg(last = true, value_name = "OPTION")]
     pub pytest: Vec<String>,

@@ -40,6 +40,44 @@ pub(super) fn definition(
     Ok(leaves.found)
 }
 
+/// How a service is run: all that it says but the image, in one text.
+pub(super) fn running(service: &[(String, Node)], vars: &Vars) -> String {
+    let keys = service.iter().filter(|(key, _)| key != "image").map(|(key, node)| {
+        // A variable without a value has that of the environment.
+        let inherited = |name: &str| format!("{:?}", vars.get(name));
+        let value = match node {
+            Node::Map(variables) if key == "environment" => sorted(variables.iter().map(|(name, node)| match node {
+                Node::Null => (name, inherited(name)),
+                node => (name, text_of(node, vars)),
+            })),
+            node => text_of(node, vars),
+        };
+        (key, value)
+    });
+    sorted(keys)
+}
+
+fn text_of(node: &Node, vars: &Vars) -> String {
+    match node {
+        // What compose refuses it refuses when the suite is run.
+        Node::Text(text) => format!("{:?}", vars.interpolate(text).unwrap_or_else(|_| text.clone())),
+        Node::Scalar(text) => text.clone(),
+        Node::Null | Node::Reset => "null".to_owned(),
+        Node::List(items) => {
+            let items: Vec<String> = items.iter().map(|item| text_of(item, vars)).collect();
+            format!("[{}]", items.join(","))
+        }
+        Node::Map(keys) => sorted(keys.iter().map(|(key, node)| (key, text_of(node, vars)))),
+    }
+}
+
+/// A mapping, whose order says nothing.
+fn sorted<'a>(keys: impl Iterator<Item = (&'a String, String)>) -> String {
+    let mut lines: Vec<String> = keys.map(|(key, value)| format!("{key:?}:{value}")).collect();
+    lines.sort();
+    format!("{{{}}}", lines.join(","))
+}
+
 struct Leaves<'a> {
     vars: &'a Vars,
     found: BTreeMap<String, String>,

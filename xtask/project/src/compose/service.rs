@@ -2,7 +2,7 @@
 
 use super::{
     OUT_OF_SIGHT,
-    definition::{BUILD_VARIABLES, definition},
+    definition::{BUILD_VARIABLES, definition, running},
     node::{Node, is_ambiguous, quoted},
 };
 use crate::vars::Vars;
@@ -16,6 +16,11 @@ use std::{
     sync::OnceLock,
 };
 
+/// What the record of a suite that passed names itself: they make no other suite of it.
+const RECORDED_APART: [&str; 2] = ["TARGET_BUILD_STAGE", "REQUIRE_HARDWARE"];
+/// What `validate` tells a suite of the image.
+const INSPECTED: &str = "IMAGE_INSPECT";
+
 /// One service, its variables replaced.
 #[derive(Debug, Clone, Default)]
 pub struct Service {
@@ -26,6 +31,8 @@ pub struct Service {
     /// The published ports, as they are inside the container.
     pub ports: Vec<u16>,
     pub about: Option<About>,
+    /// How compose runs it, where it builds nothing.
+    pub running: String,
 }
 
 /// The part of `build:` that makes edges and stages.
@@ -62,6 +69,8 @@ pub(super) struct Reader<'a> {
     vars: &'a Vars,
     /// The variables without those that vary from run to run.
     lasting: Vars,
+    /// The same for how a suite is run, whatever it is run for.
+    of_a_suite: Vars,
     /// The compose file.
     file: &'a str,
     /// The values that it writes in quotes; hardly ever asked for.
@@ -70,7 +79,10 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     pub(super) fn new(vars: &'a Vars, file: &'a str) -> Reader<'a> {
-        Reader { vars, lasting: vars.without(&BUILD_VARIABLES), file, quoted: OnceLock::new() }
+        let lasting = vars.without(&BUILD_VARIABLES);
+        let mut of_a_suite = lasting.without(&[INSPECTED]);
+        of_a_suite.flags.extend(RECORDED_APART.map(|name| (name.to_owned(), "any".to_owned())));
+        Reader { vars, lasting, of_a_suite, file, quoted: OnceLock::new() }
     }
 
     pub(super) fn service(&self, name: &str, keys: &[(String, Node)]) -> Result<Service, Wrong> {
@@ -92,6 +104,8 @@ impl<'a> Reader<'a> {
         }
         if let Some(build) = &mut service.build {
             build.definition = definition(keys, &build.args, &self.lasting).map_err(at("build"))?;
+        } else {
+            service.running = running(keys, &self.of_a_suite);
         }
         Ok(service)
     }

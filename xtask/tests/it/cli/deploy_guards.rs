@@ -17,7 +17,7 @@ fn deploy_guards() {
             &["--force-unvalidated", "--force-development"],
             Some("stand-in (debian:trixie-slim)"),
         ),
-        (Some(&[]), false, &["--force-development"], Some("no suite has passed for sha256:1")),
+        (Some(&[]), false, &["--force-development"], Some("its suite, as it is now, has not passed for sha256:1")),
         (Some(&[]), false, &["--force-unvalidated"], None),
     ] {
         let repo = Repo::new();
@@ -68,7 +68,7 @@ fn deploy_lists_every_objection_and_pushes_nothing() {
     let ran = repo.run(&["deploy", "--all"]).fails(
         77,
         &[
-            "fastapi-serve: no suite has passed",
+            "fastapi-serve: its suite, as it is now, has not passed",
             "kubeflow-a: built at the development",
             "kubeflow-b: the engine has no",
         ],
@@ -83,8 +83,19 @@ fn deploy_lists_every_objection_and_pushes_nothing() {
 fn a_suite_that_passed_for_another_build_does_not_count() {
     let repo = ready_to_deploy();
     repo.engine_has("python-base", "sha256:newer", &[]);
-    repo.run(&["deploy", "python-base"]).fails(77, &["no suite has passed for sha256:newer"]);
+    repo.run(&["deploy", "python-base"]).fails(77, &["its suite, as it is now, has not passed for sha256:newer"]);
     assert_eq!(effects(&repo), [""; 0]);
+}
+
+#[test]
+fn a_suite_that_passed_before_a_test_was_tightened_does_not_count() {
+    let repo = ready_to_deploy();
+    repo.write("images/python-base/tests/test_it.py", "assert 1 < 2");
+    let ran = repo.run(&["deploy", "python-base"]).fails(77, &["its suite, as it is now, has not passed for sha256:1"]);
+    assert!(ran.help().contains("cargo xtask validate python-base"), "{}", ran.stderr);
+    assert_eq!(effects(&repo), [""; 0]);
+    repo.run(&["validate", "python-base", "--environment", "ci"]).succeeds();
+    repo.run(&["deploy", "python-base"]).succeeds();
 }
 
 #[test]
@@ -93,7 +104,7 @@ fn a_production_image_tested_as_a_development_one_has_not_passed() {
     repo.engine_has("python-base", "sha256:1", &[]);
     suite_reports(&repo, "python-base", 0, 0);
     repo.run(&["validate", "python-base"]).succeeds();
-    repo.run(&["deploy", "python-base"]).fails(77, &["no suite has passed for sha256:1"]);
+    repo.run(&["deploy", "python-base"]).fails(77, &["its suite, as it is now, has not passed for sha256:1"]);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `validate`: the suite, its report, and the record that it passed.
 
-use crate::support::{REGISTRY, Reply, Repo, dev, effects, id_of, suite_reports, what_of};
+use crate::support::{REGISTRY, Reply, Repo, dev, effects, id_of, record_of, suite_reports, what_of};
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
 #[test]
@@ -19,13 +19,67 @@ fn validate_runs_the_suite_and_records_that_it_passed() {
     assert!(given.var("IMAGE_INSPECT").is_some_and(|json| json.contains("sha256:2")), "{given:?}");
     assert!(ran.stderr.contains("fastapi-serve: 4 passed, 0 failed, 1 skipped"), "{}", ran.stderr);
     assert!(ran.stderr.contains("target/validate/fastapi-serve/junit.xml"), "{}", ran.stderr);
-    let record = repo.read("target/validate/passed/sha256-2.json");
-    let record: serde_json::Value = serde_json::from_str(&record).unwrap();
+    let record: serde_json::Value = serde_json::from_str(&record_of(&repo, "sha256:2").unwrap()).unwrap();
     assert_eq!((&record["id"], &record["tests"]), (&"sha256:2".into(), &5.into()));
     // The suite writes its report as the container's user.
     let reports = fs::metadata(repo.root.join("target/validate/fastapi-serve")).unwrap();
     assert_eq!(reports.permissions().mode() & 0o777, 0o777);
     assert_eq!(ran.stdout, "");
+}
+
+/// The suites that were run.
+fn suites_of(repo: &Repo) -> Vec<String> {
+    let runs = repo.calls().into_iter().filter(|call| call.contains(" run "));
+    runs.map(|call| call.rsplit(' ').next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn what_has_passed_is_not_run_again_until_something_changes() {
+    let repo = Repo::new();
+    for (image, id) in [("python-base", "sha256:1"), ("fastapi-serve", "sha256:2")] {
+        repo.write(&format!("images/{image}/tests/test_it.py"), "");
+        repo.engine_has(image, id, &[]);
+        suite_reports(&repo, image, 0, 0);
+    }
+    let both = ["python-base-tests", "fastapi-serve-tests"];
+    let validate = |options: &[&str]| {
+        repo.forget();
+        let ran = repo.run(&[&["validate", "python-base", "fastapi-serve", "--jobs", "1"], options].concat());
+        (ran.succeeds().stderr, suites_of(&repo))
+    };
+    assert_eq!(validate(&[]).1, both);
+    let (said, ran) = validate(&[]);
+    assert!(
+        said.contains("already passed as they are now (`--rerun` runs them): python-base, fastapi-serve"),
+        "{said}"
+    );
+    assert_eq!(ran, [""; 0]);
+    // One question, and nothing else: compose isn't asked for its version.
+    assert_eq!(repo.all_calls().len(), 1, "{:?}", repo.all_calls());
+    assert_eq!(validate(&["--rerun"]).1, both);
+    assert_eq!(validate(&["--dry-run"]), {
+        let (said, _) = validate(&["--dry-run", "--rerun"]);
+        (said, Vec::new())
+    });
+    assert_eq!(validate(&["--", "-x"]).1.len(), 2);
+    assert_eq!(validate(&[]).1, [""; 0]);
+    repo.write("images/fastapi-serve/tests/__pycache__/test_it.pyc", "left by a run");
+    assert_eq!(validate(&[]).1, [""; 0]);
+
+    repo.write("images/fastapi-serve/tests/test_it.py", "assert 1 < 2");
+    assert_eq!(validate(&[]).1, ["fastapi-serve-tests"]);
+    assert_eq!(validate(&[]).1, [""; 0]);
+    // A base's suite is a part of it.
+    repo.write("images/python-base/tests/test_it.py", "assert 1 < 2");
+    assert_eq!(validate(&[]).1, both);
+    repo.engine_has("fastapi-serve", "sha256:3", &[]);
+    assert_eq!(validate(&[]).1, ["fastapi-serve-tests"]);
+    // What passed is known for good.
+    repo.engine_has("fastapi-serve", "sha256:2", &[]);
+    assert_eq!(validate(&[]).1, [""; 0]);
+    repo.forget();
+    repo.xtask(&["validate", "python-base"]).env("REQUIRE_HARDWARE", "gpu").run().succeeds();
+    assert_eq!(suites_of(&repo), ["python-base-tests"]);
 }
 
 #[test]
@@ -184,8 +238,12 @@ fn a_failing_suite_does_not_keep_the_others_from_running() {
     }
     let ran = repo.run(&["validate", "--all", "--jobs", "1"]).fails(7, &["python-base-tests"]);
     assert!(ran.stderr.contains("kubeflow-b: no service kubeflow-b-tests"), "{}", ran.stderr);
-    assert!(repo.has("target/validate/passed/sha256-3.json") && repo.has("target/validate/passed/sha256-2.json"));
-    assert!(!repo.has("target/validate/passed/sha256-1.json"));
+    let recorded = ["sha256:1", "sha256:2", "sha256:3"].map(|id| record_of(&repo, id).is_some());
+    assert_eq!(recorded, [false, true, true]);
+    // The next run is of what is left.
+    repo.forget();
+    repo.run(&["validate", "--all", "--jobs", "1"]).fails(7, &["python-base-tests"]);
+    assert_eq!(suites_of(&repo), ["python-base-tests"]);
 }
 
 #[test]

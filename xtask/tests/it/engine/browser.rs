@@ -3,7 +3,7 @@
 //! A script that measures is put into a copy of the page; the page itself has none. Pictures of both pages are left in
 //! `target/tmp/browser`, to be looked at.
 
-use crate::support::{Image, PYTHON_BASE, REGISTRY, Reply, Repo};
+use crate::support::{Image, PYTHON_BASE, REGISTRY, Reply, Repo, suite_reports};
 use serde_json::{Value, json};
 use std::{
     fmt::Write as _,
@@ -199,14 +199,6 @@ fn family() -> Repo {
                 "RootFS": {"Layers": [format!("sha256:{index}")]},
             }));
         }
-        if index % 4 == 0 {
-            let passed =
-                json!({"image": name, "id": id, "tests": 40 + index, "failures": 0, "errors": 0, "skipped": 1});
-            repo.write(
-                &format!("target/validate/passed/{}.json", id.replace(':', "-")),
-                &serde_json::to_string(&passed).unwrap(),
-            );
-        }
         if image.pyproject {
             let mut text = format!("[project]\nname = \"{name}\"\nrequires-python = \">=3.13,<3.14\"\n");
             if name == "legacy-serve" {
@@ -226,6 +218,11 @@ fn family() -> Repo {
             repo.write(&format!("images/{name}/pyproject.toml"), &text);
             repo.write(&format!("images/{name}/poetry.lock"), &lock);
         }
+    }
+    for (index, (image, _)) in FAMILY.iter().enumerate().filter(|(index, (image, _))| index % 4 == 0 && image.suite) {
+        repo.engine_has(image.name, &format!("sha256:{index:064x}"), &[]);
+        suite_reports(&repo, image.name, 0, 0);
+        repo.run(&["validate", image.name, "--environment", "ci"]).succeeds();
     }
     let answer = Value::from(engine).to_string().replace('\'', "");
     repo.on(

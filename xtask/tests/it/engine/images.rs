@@ -46,7 +46,7 @@ fn a_child_changes_no_file_of_a_package_of_its_base() {
 #[ignore = "needs the docker engine: cargo xtask setup --tests"]
 fn validate_is_green_and_leaves_nothing() {
     let copy = built();
-    copy.succeeds(&["validate", "python-base", "fastapi-serve"]);
+    copy.succeeds(&["validate", "python-base", "fastapi-serve", "--rerun"]);
     for image in ["python-base", "fastapi-serve"] {
         let junit = fs::read_to_string(copy.root.join(format!("target/validate/{image}/junit.xml"))).unwrap();
         assert!(junit.contains(r#"failures="0""#) && junit.contains(r#"errors="0""#), "{junit}");

@@ -1,6 +1,7 @@
 //! Repositories where a part of the work has been done.
 
 use super::{Reply, Repo};
+use std::fs;
 
 pub const SECRET: &str = "p4ss w0rd'$HOME";
 
@@ -11,6 +12,15 @@ pub fn suite_reports(repo: &Repo, image: &str, code: u8, failures: u8) {
     let report = format!("<testsuites><testsuite tests=\"5\" failures=\"{failures}\" errors=\"0\" skipped=\"1\">");
     let script = format!("printf '%s' '{report}' >target/validate/{image}/junit.xml\nexit {code}");
     repo.on(&format!("docker compose * run *{image}-tests"), Reply::does(&script));
+}
+
+/// The record that a suite has passed for the image with this id.
+pub fn record_of(repo: &Repo, id: &str) -> Option<String> {
+    let records = fs::read_dir(repo.root.join("target/validate/passed")).ok()?;
+    let mut paths = records.map(|record| record.unwrap().path());
+    let begins = format!("{}-", id.replace(':', "-"));
+    let path = paths.find(|path| path.file_name().unwrap().to_str().unwrap().starts_with(&begins))?;
+    Some(fs::read_to_string(path).unwrap())
 }
 
 /// Puts an image into the engine, built for production and validated.

@@ -7,7 +7,7 @@ use crate::{
         rerun::rerun,
     },
     flags,
-    validate::record,
+    validate::record::Key,
 };
 use plan::{
     Facts,
@@ -33,7 +33,8 @@ pub fn check(project: &Project, facts: &Facts, images: &[&Image], flags: &flags:
     // Without, nobody knows what is outdated: a gate fails closed.
     let known = fingerprints(project, facts, &facts.engine, &names)?;
     let world = World { project, facts, known };
-    refuse(images.iter().filter_map(|image| objection(&world, image, flags)).collect())
+    let objections = images.iter().map(|image| objection(&world, image, flags)).collect::<Result<Vec<_>, _>>()?;
+    refuse(objections.into_iter().flatten().collect())
 }
 
 /// # Errors
@@ -53,26 +54,30 @@ struct World<'a> {
     known: Fingerprints,
 }
 
-fn objection(world: &World, image: &Image, flags: &flags::Deploy) -> Option<Objection> {
+fn objection(world: &World, image: &Image, flags: &flags::Deploy) -> Result<Option<Objection>, Fault> {
     let World { project, facts, .. } = world;
     let name = &image.name;
     // What may be published is built as ci builds it.
     let as_ci = |command: &str| rerun(project, Environment::Ci, &format!("cargo xtask {command}"));
     let Some(found) = facts.engine.find(&image.reference) else {
         let why = format!("{name}: the engine has no image {}", image.reference);
-        return Some((why, as_ci(&format!("build {name}"))));
+        return Ok(Some((why, as_ci(&format!("build {name}")))));
     };
-    of_image(world, image, found, flags)
+    let passed = flags.force_unvalidated
+        || image.suite.is_some() && {
+            let key = Key::of(project, facts, image, &found.id, stage(found))?;
+            key.passed(&facts.files).is_some()
+        };
+    let objection = of_image(world, image, found, flags)
         .or_else(|| {
-            let is_development = stage(found).is_some();
-            let passed = record::has_passed(&facts.files, &found.id, is_development) || flags.force_unvalidated;
-            let why = format!("{name}: no suite has passed for {}", found.id);
+            let why = format!("{name}: its suite, as it is now, has not passed for {}", found.id);
             (!passed).then(|| (why, as_ci(&format!("validate {name} (or --force-unvalidated)"))))
         })
         .or_else(|| {
             let is_missing = facts.registry.get(&image.reference) == Some(&Published::NoRepository);
             is_missing.then(|| no_repository(image))
-        })
+        });
+    Ok(objection)
 }
 
 /// The stage that a label names, which production has none of.

@@ -31,6 +31,7 @@ impl Verb for flags::Deploy {
             engine: local::with_bases(project, &claims)?,
             contexts: identity::contexts(project, &claims)?,
             registry: images.iter().map(|image| image.reference.clone()).collect(),
+            suites: claims.clone(),
             claims,
             ..Needs::default()
         })
@@ -113,10 +114,7 @@ fn push(project: &Project, facts: &Facts, image: &Image) -> Step {
 
 #[cfg(test)]
 mod tests {
-    use crate::{
-        testing::{self, Family, expect_plan},
-        validate::{Counts, record},
-    };
+    use crate::testing::{self, Family, expect_plan};
     use plan::{
         facts::{Engine, Published},
         tools::docker::{Inspected, REVISION_LABEL, STAGE_LABEL, STAND_IN_LABEL},
@@ -130,10 +128,8 @@ mod tests {
         let mut engine = Vec::new();
         for (name, labels) in images {
             let id = format!("sha256:{name}");
-            let stage = labels.iter().find(|(label, _)| *label == STAGE_LABEL).map(|(_, stage)| (*stage).to_owned());
-            let counts = Counts { tests: 1, ..Counts::default() };
-            let passed = record::Passed::new(name.to_string(), id.clone(), stage, counts);
-            family = family.file(record::path(&id).to_str().unwrap(), &serde_json::to_string(&passed).unwrap());
+            let stage = labels.iter().find(|(label, _)| *label == STAGE_LABEL).map(|(_, stage)| *stage);
+            family = family.passed_for(name, &id, stage, "");
             let labels = labels.iter().map(|(label, value)| ((*label).to_owned(), (*value).to_owned())).collect();
             engine.push(Inspected {
                 id,
@@ -229,10 +225,13 @@ mod tests {
     #[test]
     fn all_objections_are_reported_at_once() {
         let family = family("r.io", &[("python-base", &[]), ("kubeflow-a", &[(STAGE_LABEL, "development")])]);
-        let family = family.without("target/validate/passed/sha256-python-base.json");
+        let records: Vec<_> = family.facts.files.below("target/validate/passed".as_ref()).collect();
+        let record = records.iter().map(|(path, _)| path.to_str().unwrap().to_owned());
+        let record = record.into_iter().find(|path| path.contains("python-base")).unwrap();
+        let family = family.without(&record);
         let fault = family.fault(&["deploy", "--all"]);
         for why in [
-            "python-base: no suite has passed for sha256:python-base",
+            "python-base: its suite, as it is now, has not passed for sha256:python-base",
             "fastapi-serve: the engine has no image r.io/fastapi-serve:latest",
             "kubeflow-a: built at the development stage",
         ] {
@@ -244,15 +243,13 @@ mod tests {
         }
         assert!(family.plan(&["deploy", "python-base", "--force-unvalidated"]).is_ok());
         // A suite that tested the promises of the other stage has not passed.
-        let passed = record::Passed::new(
-            "a".to_owned(),
-            "sha256:python-base".to_owned(),
-            Some("development".to_owned()),
-            Counts::default(),
-        );
-        let path = record::path("sha256:python-base");
-        let family = family.file(path.to_str().unwrap(), &serde_json::to_string(&passed).unwrap());
-        assert!(family.fault(&["deploy", "python-base"]).what.contains("no suite has passed"));
+        let family = family.passed_for("python-base", "sha256:python-base", Some("development"), "");
+        assert!(family.fault(&["deploy", "python-base"]).what.contains("has not passed"));
+        // Nor has one that demanded other hardware, or that was another one then.
+        let family = family.passed_for("python-base", "sha256:python-base", None, "gpu");
+        assert!(family.fault(&["deploy", "python-base"]).what.contains("has not passed"));
+        let family = family.passed_for("python-base", "sha256:python-base", None, "");
+        assert!(family.plan(&["deploy", "python-base"]).is_ok());
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::{
         identity::known,
         local::{self, Local},
     },
-    validate::record,
+    validate::record::Key,
 };
 use plan::{Facts, facts::Engine};
 use project::{Image, ImageName, Project};
@@ -41,7 +41,8 @@ pub fn shown<'a>(project: &'a Project, facts: &Facts, graph: &Graph, engine: &En
     let of_image = |image: &'a Image| {
         let node = nodes.get(image.name.as_str()).map(|index| &graph.nodes[*index]);
         let local = local::local(engine, project, &known, image);
-        let passed = local.as_ref().and_then(|local| record::passed(&facts.files, &local.id));
+        let key = |local: &Local| Key::of(project, facts, image, &local.id, Some(local.stage())).ok();
+        let passed = local.as_ref().and_then(key).and_then(|key| key.passed(&facts.files));
         Shown {
             image,
             bases: node.map(|node| names(&node.bases)).unwrap_or_default(),

@@ -26,7 +26,7 @@ impl Verb for flags::Report {
         let mut files = family::wanted(project);
         files.extend(record::all());
         let contexts = identity::contexts(project, &names(project)).unwrap_or_default();
-        Ok(Needs { files, contexts, ..Needs::default() })
+        Ok(Needs { files, contexts, suites: names(project), ..Needs::default() })
     }
 
     /// One step: what the engine says is all that isn't known before.

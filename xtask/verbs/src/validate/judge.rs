@@ -2,7 +2,7 @@
 
 use super::{
     junit::{Failed, Junit},
-    record::Passed,
+    record::{Key, Passed},
 };
 use crate::common::rerun::rerun;
 use plan::{Inputs, Note, Outcome, Report, Style, quote, tools::diagnose};
@@ -10,7 +10,7 @@ use project::{
     ImageName, ImageRef, Project,
     error::{Cause, Fault},
 };
-use std::path::PathBuf;
+use std::{path::PathBuf, time::SystemTime};
 
 /// How many of a suite's failed tests are shown; the report has them all.
 const SHOWN: usize = 10;
@@ -21,14 +21,13 @@ pub struct Suite {
     pub project: Project,
     pub name: ImageName,
     pub reference: ImageRef,
-    /// The stage whose promises it tests.
-    pub stage: Option<String>,
     /// Its report, as it is written from the folder that the user stands in.
     pub junit: PathBuf,
     /// Only a part of it ran: pytest's options chose it.
     pub part: bool,
-    /// The image's id before it ran, and where its record belongs; not known in a dry run.
-    pub record: Option<(String, PathBuf)>,
+    pub began: SystemTime,
+    /// What it passes for, by the image's id before it ran, and where the record belongs; not known in a dry run.
+    pub record: Option<(Key, PathBuf)>,
 }
 
 impl Suite {
@@ -88,17 +87,17 @@ impl Suite {
     /// Records that the suite passed for the image with this id. Reads the report and asks for the id again, after the
     /// suite was judged.
     pub fn record(&self, inputs: &Inputs) -> Report {
-        let (Some(Outcome::Done), Some((id, path))) = (inputs.after.first(), &self.record) else {
+        let (Some(Outcome::Done), Some((key, path))) = (inputs.after.first(), &self.record) else {
             return Report::default();
         };
         // A build meanwhile may have given the tag to another image, which may be the one that was tested.
         match inputs.stdout(1) {
-            Some(now) if now == id => {}
+            Some(now) if now == key.id => {}
             Some(_) => return Report::default().fail(self.changed()),
             None => return Report::default().fail(self.gone(inputs)),
         }
         let counts = Junit::parse(inputs.text(0).unwrap_or_default()).counts;
-        let passed = Passed::new(self.reference.to_string(), id.clone(), self.stage.clone(), counts);
+        let passed = Passed::new(self.reference.to_string(), key.clone(), self.began, counts);
         match serde_json::to_string_pretty(&passed) {
             Ok(text) => Report::default().write(path, text + "\n"),
             Err(e) => Report::default().fail(Fault::new(Cause::Internal, format!("writing a record as JSON: {e}"))),
@@ -140,10 +139,13 @@ mod tests {
         Suite {
             name: "a".parse().unwrap(),
             reference: "r.io/a:latest".parse().unwrap(),
-            stage: Some("development".to_owned()),
             junit: "target/validate/a/junit.xml".into(),
             part: false,
-            record: Some((ID.to_owned(), "target/validate/passed/sha256-1.json".into())),
+            began: SystemTime::UNIX_EPOCH,
+            record: Some((
+                Key::new(ID, identity::hash(b"suite"), Some("development"), "gpu"),
+                "target/validate/passed/sha256-1.json".into(),
+            )),
             project,
         }
     }
@@ -206,11 +208,14 @@ mod tests {
         let report = record(&suite(), printed(0, ID, ""), Outcome::Done);
         let [(path, text)] = &report.writes[..] else { panic!("{report:?}") };
         assert_eq!(path.to_str(), Some("target/validate/passed/sha256-1.json"));
-        let record_of: Passed = serde_json::from_str(text).unwrap();
-        assert_eq!(
-            (record_of.id.as_str(), record_of.counts().to_string().as_str()),
-            (ID, "4 passed, 0 failed, 1 skipped")
+        // For a person to read.
+        let hash = identity::hash(b"suite");
+        let expected = format!(
+            "{{\n  \"image\": \"r.io/a:latest\",\n  \"id\": \"sha256:1\",\n  \"suite\": \"{hash}\",\n  \"stage\": \"development\",\n  \
+             \"hardware\": [\n    \"gpu\"\n  ],\n  \"when\": \"1970-01-01 00:00 UTC\",\n  \"tests\": 5,\n  \"failures\": 0,\n  \
+             \"errors\": 0,\n  \"skipped\": 1\n}}\n"
         );
+        assert_eq!(*text, expected);
         for (id, code) in [
             (printed(0, "sha256:2", ""), 75),
             (printed(1, "", "Error response from daemon: No such image: a"), 75),

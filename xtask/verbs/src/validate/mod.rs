@@ -24,6 +24,7 @@ use project::{
     Image, ImageName, Project,
     error::{Cause, Fault},
 };
+use record::Key;
 use std::{
     ops::Range,
     path::{Path, PathBuf},
@@ -42,7 +43,15 @@ impl Verb for flags::Validate {
         let names: Vec<ImageName> = suites.iter().map(|(image, _)| image.name.clone()).collect();
         let engine = local::with_bases(project, &names)?;
         let contexts = identity::contexts(project, &names)?;
-        Ok(Needs { claims: names, docker: true, engine, contexts, files: readable::wanted(), ..Needs::default() })
+        let mut files = readable::wanted();
+        files.extend(record::all());
+        Ok(Needs { claims: names.clone(), engine, contexts, files, suites: names, ..Needs::default() })
+    }
+
+    fn more_needs(&self, project: &Project, facts: &Facts, _globals: &Globals) -> Result<Needs, Fault> {
+        let suites = suites(project, &self.wanted(project)?)?;
+        let docker = suites.len() > self.recorded(project, facts, &suites)?.len();
+        Ok(Needs { docker, ..Needs::default() })
     }
 
     fn plan(&self, project: &Project, facts: &Facts, _globals: &Globals) -> Result<Plan, Fault> {
@@ -57,6 +66,13 @@ impl Verb for flags::Validate {
         check_images(project, facts, &suites)?;
         let names: Vec<ImageName> = suites.iter().map(|(image, _)| image.name.clone()).collect();
         let known = known(project, facts, &facts.engine, &names);
+        let recorded = self.recorded(project, facts, &suites)?;
+        if !recorded.is_empty() {
+            let names: Vec<&str> = recorded.iter().map(|name| name.as_str()).collect();
+            plan.note(format!("already passed as they are now (`--rerun` runs them): {}", names.join(", ")));
+        }
+        let runs: Vec<(&Image, &str)> =
+            suites.iter().filter(|(image, _)| !recorded.contains(&&image.name)).copied().collect();
         for (image, _) in &suites {
             if let Some(outdated) = outdated(&facts.engine, project, &known, image) {
                 let help = rerun(project, project.environment, &rebuild([&outdated]));
@@ -66,19 +82,19 @@ impl Verb for flags::Validate {
                 plan.note(format!("{}: only a part of its suite, so this isn't recorded as validated", image.name));
             }
         }
-        if let Some(open) = readable::step(facts).filter(|_| !suites.is_empty()) {
+        if let Some(open) = readable::step(facts).filter(|_| !runs.is_empty()) {
             plan.push(open);
         }
         let first = plan.steps.len();
-        let judged = suites.iter().map(|suite| run(project, facts, *suite, &self.pytest, 0..first, &mut plan));
-        let judged: Vec<(Suite, usize)> = judged.collect();
+        let judged = runs.iter().map(|suite| run(project, facts, *suite, &self.pytest, 0..first, &mut plan));
+        let judged: Vec<(Suite, usize)> = judged.collect::<Result<_, Fault>>()?;
         if self.pytest.is_empty() {
             // After all judgements: a test that failed says more than a record that can't be written.
             for (suite, judged) in judged {
                 record(suite, judged, &mut plan);
             }
         }
-        plan.summary = suites.len() > 1;
+        plan.summary = runs.len() > 1;
         Ok(plan)
     }
 }
@@ -88,6 +104,31 @@ impl flags::Validate {
         let named = self.images.of(project)?;
         if self.with_dependents { project.with_dependents(&named) } else { Ok(named) }
     }
+
+    /// Those of these images for which their suites are known to have passed. A part of a suite is always run.
+    fn recorded<'a>(
+        &self,
+        project: &Project,
+        facts: &Facts,
+        suites: &[(&'a Image, &str)],
+    ) -> Result<Vec<&'a ImageName>, Fault> {
+        let mut recorded = Vec::new();
+        if self.rerun || !self.pytest.is_empty() {
+            return Ok(recorded);
+        }
+        for (image, _) in suites {
+            if key(project, facts, image)?.is_some_and(|key| key.passed(&facts.files).is_some()) {
+                recorded.push(&image.name);
+            }
+        }
+        Ok(recorded)
+    }
+}
+
+/// What an image's suite passes for; none where the engine doesn't have the image, or nobody asked.
+fn key(project: &Project, facts: &Facts, image: &Image) -> Result<Option<Key>, Fault> {
+    let found = facts.engine.find(&image.reference);
+    found.map(|found| Key::of(project, facts, image, &found.id, image.stage.as_deref())).transpose()
 }
 
 /// The images that have a suite, and its service.
@@ -141,7 +182,7 @@ fn run(
     options: &[String],
     first: Range<usize>,
     plan: &mut Plan,
-) -> (Suite, usize) {
+) -> Result<(Suite, usize), Fault> {
     let name = &image.name;
     let folder = facts.shown(Path::new(REPORTS).join(name.as_str()));
     let inspected = folder.join("image.json");
@@ -155,21 +196,22 @@ fn run(
     let step = step.cleanup([Action::Run(docker::remove_container(&container))]);
     let ran = plan.push(step.after([inspect]).on_failure(OnFailure::Judged));
 
-    let id = facts.engine.find(&image.reference).map(|found| found.id.clone());
+    // A part of a suite passes for nothing.
+    let key = if options.is_empty() { key(project, facts, image)? } else { None };
     let suite = Suite {
         project: project.clone(),
         name: name.clone(),
         reference: image.reference.clone(),
-        stage: image.stage.clone(),
+        began: facts.now,
         junit: facts.shown(report(name)),
         part: !options.is_empty(),
-        record: id.map(|id| (id.clone(), facts.shown(record::path(&id)))),
+        record: key.map(|key| (key.clone(), facts.shown(key.path()))),
     };
     let judge = suite.clone();
     let sources = [Source::File(suite.junit.clone())];
     let judge = Compute::new(format!("# reads {}", suite.junit.display()), sources, move |inputs| judge.judge(inputs));
     let step = Step::new(format!("validate {name}"), Action::Compute(judge)).image(name).after_end([ran]);
-    (suite, plan.push(step))
+    Ok((suite, plan.push(step)))
 }
 
 /// Writes down what the engine says of the image: its suite tests what it is, not what a Dockerfile would make of it now.
@@ -210,6 +252,23 @@ mod tests {
         let dependents = ["validate", "python-base", "--with-dependents", "--", "-k", "one or two", "-x"];
         expect_plan!("validate_part", testing::outline(&dependents));
         expect_plan!("validate_no_suite", testing::outline(&["validate", "kubeflow-b"]));
+    }
+
+    #[test]
+    fn what_is_recorded_is_left_out() {
+        let all = ["kubeflow-a", "python-base", "fastapi-serve"];
+        let passed = |args: &[&str]| {
+            let family = testing::family().built(&all).passed("python-base", args).passed("kubeflow-a", args);
+            move |args: &[&str]| family.outline(args)
+        };
+        let outline = passed(&[]);
+        expect_plan!("validate_recorded", outline(&["validate", "--all"]));
+        assert!(!outline(&["validate", "python-base", "kubeflow-a"]).contains("docker"));
+        let runs = |outline: &str| outline.contains("python-base-tests");
+        assert!(runs(&outline(&["validate", "python-base", "--rerun"])));
+        assert!(runs(&outline(&["validate", "python-base", "--", "-k", "x"])));
+        // Hardware that is demanded is another pass.
+        assert!(runs(&passed(&["gpu"])(&["validate", "python-base"])));
     }
 
     #[test]

@@ -1,30 +1,89 @@
-//! The record that a suite has passed for an image: what `deploy` asks for.
+//! The record that a suite has passed for an image: what `validate` leaves out, and what `deploy` asks for.
 
 use super::{REPORTS, junit::Counts};
-use project::files::{Files, Wanted};
+use crate::common::local;
+use identity::{Hash, hash};
+use plan::Facts;
+use project::{
+    Image, Project,
+    error::{Cause, Fault},
+    files::{Files, Wanted},
+};
 use serde::{Deserialize, Serialize};
 use std::{
     path::{Path, PathBuf},
     time::SystemTime,
 };
 
-/// That a suite has passed for exactly this image.
+/// The hardware that must be there, whose tests are else skipped.
+const HARDWARE: &str = "REQUIRE_HARDWARE";
+const DEVELOPMENT: &str = "development";
+const PRODUCTION: &str = "production";
+
+/// What a pass is a pass of: the image, the suite, the stage whose promises are tested, and the hardware that is demanded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Key {
+    pub id: String,
+    suite: String,
+    stage: String,
+    hardware: Vec<String>,
+}
+
+/// That a suite has passed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Passed {
-    pub image: String,
-    pub id: String,
-    /// The stage whose promises were tested.
-    pub stage: Option<String>,
+    image: String,
+    #[serde(flatten)]
+    key: Key,
+    /// When that run began.
+    when: String,
     tests: u32,
     failures: u32,
     errors: u32,
     skipped: u32,
 }
 
+impl Key {
+    /// Of an image's suite as it is now, for the image with this id.
+    ///
+    /// # Errors
+    /// The suite can't be read, or was not read.
+    pub fn of(project: &Project, facts: &Facts, image: &Image, id: &str, stage: Option<&str>) -> Result<Key, Fault> {
+        let suite = facts.suites.get(&image.name).ok_or_else(|| {
+            Fault::new(Cause::Internal, format!("the suite of {} was not read before planning", image.name))
+                .help("this is a fault of the xtask itself: please report it")
+        })?;
+        Ok(Key::new(id, suite.clone()?, stage, project.vars.get(HARDWARE).unwrap_or_default()))
+    }
+
+    pub fn new(id: &str, suite: Hash, stage: Option<&str>, hardware: &str) -> Key {
+        let named = hardware.split([',', ' ']).filter(|name| !name.is_empty()).map(str::to_owned);
+        let mut hardware: Vec<String> = named.collect();
+        hardware.sort();
+        hardware.dedup();
+        // To a label, what is not development is production.
+        let stage = stage.filter(|stage| *stage == DEVELOPMENT).unwrap_or(PRODUCTION);
+        Key { id: id.to_owned(), suite: suite.to_string(), stage: stage.to_owned(), hardware }
+    }
+
+    /// Where its record is, below the root: one file each, so that none replaces another's.
+    pub fn path(&self) -> PathBuf {
+        let rest = hash(format!("{} {} {:?}", self.suite, self.stage, self.hardware).as_bytes()).to_string();
+        folder().join(format!("{}-{}.json", self.id.replace(':', "-"), &rest[..12]))
+    }
+
+    /// The record of exactly this, and when it was written.
+    pub fn passed(&self, files: &Files) -> Option<(Passed, SystemTime)> {
+        let file = files.file(self.path()).ok()??;
+        let passed: Passed = serde_json::from_str(&file.text).ok()?;
+        (passed.key == *self).then_some((passed, file.modified))
+    }
+}
+
 impl Passed {
-    pub fn new(image: String, id: String, stage: Option<String>, counts: Counts) -> Passed {
+    pub fn new(image: String, key: Key, began: SystemTime, counts: Counts) -> Passed {
         let Counts { tests, failures, errors, skipped } = counts;
-        Passed { image, id, stage, tests, failures, errors, skipped }
+        Passed { image, key, when: local::date(began), tests, failures, errors, skipped }
     }
 
     pub fn counts(&self) -> Counts {
@@ -36,61 +95,53 @@ fn folder() -> PathBuf {
     Path::new(REPORTS).join("passed")
 }
 
-/// The record of an image with this id, below the root: whatever else is built, it speaks of that image only.
-pub fn path(id: &str) -> PathBuf {
-    folder().join(format!("{}.json", id.replace(':', "-")))
-}
-
 /// All records.
 pub fn all() -> Wanted {
     Wanted { files: Vec::new(), trees: vec![folder()] }
-}
-
-/// What a suite has passed for the image with this id, and when.
-pub fn passed(files: &Files, id: &str) -> Option<(Passed, SystemTime)> {
-    let file = files.file(path(id)).ok()??;
-    let passed: Passed = serde_json::from_str(&file.text).ok()?;
-    (passed.id == id).then_some((passed, file.modified))
-}
-
-/// Has a suite passed for the image with this id, with the promises of the stage that it was built at?
-pub fn has_passed(files: &Files, id: &str, is_development: bool) -> bool {
-    let tested = |passed: &Passed| passed.stage.as_deref() == Some("development");
-    passed(files, id).is_some_and(|(passed, _)| tested(&passed) == is_development)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const COUNTS: Counts = Counts { tests: 4, failures: 1, errors: 2, skipped: 3 };
+
+    fn key(id: &str, suite: &str, stage: &str, hardware: &str) -> Key {
+        Key::new(id, hash(suite.as_bytes()), Some(stage), hardware)
+    }
+
+    fn written(key: &Key) -> String {
+        serde_json::to_string(&Passed::new("a".to_owned(), key.clone(), SystemTime::UNIX_EPOCH, COUNTS)).unwrap()
+    }
+
     #[test]
-    fn a_record_reads_back() {
-        let counts = Counts { tests: 4, failures: 1, errors: 2, skipped: 3 };
-        for stage in [None, Some("development".to_owned())] {
-            let written = Passed::new("a".to_owned(), "sha256:1".to_owned(), stage.clone(), counts);
-            let files = Files::of([(path("sha256:1"), serde_json::to_string(&written).unwrap())]);
-            let (read, _) = passed(&files, "sha256:1").unwrap();
-            assert_eq!((read.counts(), &read), (counts, &written));
-            assert!(
-                has_passed(&files, "sha256:1", stage.is_some()) && !has_passed(&files, "sha256:1", stage.is_none())
-            );
+    fn a_record_counts_for_exactly_what_passed() {
+        let passed = key("sha256:1", "suite", "production", "gpu, inf1");
+        let files = Files::of([(passed.path(), written(&passed))]);
+        assert_eq!(key("sha256:1", "suite", "production", "inf1 gpu").passed(&files).unwrap().0.counts(), COUNTS);
+        for other in [
+            key("sha256:2", "suite", "production", "gpu, inf1"),
+            key("sha256:1", "other", "production", "gpu, inf1"),
+            key("sha256:1", "suite", "development", "gpu, inf1"),
+            key("sha256:1", "suite", "production", "gpu"),
+            key("sha256:1", "suite", "production", ""),
+        ] {
+            assert_eq!(other.passed(&files), None, "{other:?}");
+            // Nor under its own name.
+            assert_eq!(other.passed(&Files::of([(other.path(), written(&passed))])), None, "{other:?}");
         }
     }
 
     #[test]
-    fn what_is_no_record_of_this_image_is_none() {
+    fn what_does_not_name_its_suite_is_no_record() {
+        let key = key("sha256:1", "suite", "production", "");
         // As written by earlier versions.
         let old =
             r#"{"errors": 0, "failures": 0, "id": "sha256:1", "image": "a", "skipped": 0, "stage": null, "tests": 5}"#;
-        for (text, is_record) in [
-            (old, true),
-            (r#"{"image": "a", "id": "sha256:1", "stage": null}"#, false),
-            (&old.replace("sha256:1", "sha256:2"), false),
-            ("", false),
-        ] {
-            let files = Files::of([(path("sha256:1"), text)]);
-            assert_eq!(has_passed(&files, "sha256:1", false), is_record, "{text}");
+        for (text, is_record) in [(old, false), ("", false), (&written(&key), true)] {
+            assert_eq!(key.passed(&Files::of([(key.path(), text)])).is_some(), is_record, "{text}");
         }
-        assert!(!has_passed(&Files::of(Vec::<(String, String)>::new()), "sha256:1", false));
+        let at_its_old_place = Files::of([(folder().join("sha256-1.json"), old)]);
+        assert_eq!(key.passed(&at_its_old_place), None);
     }
 }
