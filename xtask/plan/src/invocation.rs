@@ -19,8 +19,10 @@ pub enum EnvValue {
     FromVariable(String),
     /// The content of a file, for the same reason.
     FromFile(PathBuf),
-    /// What a command prints; nothing where it fails.
+    /// What a command prints; nothing where it fails. Echoed as the value that it had.
     Printed(Box<Invocation>),
+    /// The same, where it may be a credential: echoed as the command.
+    Secret(Box<Invocation>),
 }
 
 /// What decides whether a step is run.
@@ -114,7 +116,7 @@ impl fmt::Display for EnvValue {
             EnvValue::Text(text) => f.write_str(&quote(text)),
             EnvValue::FromFile(path) => write!(f, "\"$(cat {})\"", quote(&path.display().to_string())),
             EnvValue::FromVariable(variable) => write!(f, "\"${variable}\""),
-            EnvValue::Printed(run) => write!(f, "\"$({run})\""),
+            EnvValue::Printed(run) | EnvValue::Secret(run) => write!(f, "\"$({run})\""),
         }
     }
 }

@@ -50,7 +50,7 @@ fn value_of(value: &EnvValue, exports: &Variables) -> Result<String, Fault> {
         }
         EnvValue::FromVariable(variable) => env::var(variable).unwrap_or_default(),
         // What can't be started is as good as what fails: a shell goes on, too.
-        EnvValue::Printed(run) => capture(run, exports, None)
+        EnvValue::Printed(run) | EnvValue::Secret(run) => capture(run, exports, None)
             .ok()
             .filter(plan::Output::success)
             .map(|output| output.stdout)

@@ -12,6 +12,8 @@ pub enum Index {
     FromPip,
     /// The one in a file that `setup` wrote: pip's configuration, else pip's own default.
     FromFile(PathBuf),
+    /// The one of pip's configuration, asked of this Python: it has a credential, which stays where it is.
+    FromConfiguration(String),
 }
 
 /// The variable that `poetry-plugin-pypi-mirror` reads.
@@ -22,6 +24,10 @@ impl Index {
         match self {
             Index::Default => run,
             Index::FromPip => run.env(MIRROR, EnvValue::FromVariable("PIP_INDEX_URL".to_owned())),
+            Index::FromConfiguration(python) => {
+                let ask = Invocation::new(python, ["-m", "pip", "config", "get", "global.index-url"]);
+                run.env(MIRROR, EnvValue::Secret(Box::new(ask)))
+            }
             Index::FromFile(path) => run.env(MIRROR, EnvValue::FromFile(path.clone())),
         }
     }

@@ -14,7 +14,7 @@ mod steps;
 use crate::{
     Verb,
     flags::{self, Globals},
-    setup::DEFAULT_INDEX,
+    setup::{DEFAULT_INDEX, POETRY_MADE},
 };
 use choose::Locked;
 use plan::{Action, Facts, Needs, Plan, Step};
@@ -41,7 +41,7 @@ impl Verb for flags::Lock {
         let named = self.images.of(project)?;
         // Which images follow is read from files, and files are read when the images are claimed.
         let all = || project.family().map(|image| image.name.clone()).collect();
-        let mut files = Wanted::files([DEFAULT_INDEX]);
+        let mut files = Wanted::files([DEFAULT_INDEX, POETRY_MADE]);
         for image in project.family() {
             files.files.extend([PYPROJECT, LOCK, SETTINGS].map(|file| image.folder.join(file)));
             files.files.extend([PYPROJECT, LOCK].map(|file| staging(image).join(file)));

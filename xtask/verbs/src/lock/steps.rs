@@ -1,7 +1,10 @@
 //! The steps in which poetry works: for each image its files beside it, the pins, then poetry.
 
 use super::{LOCK, Locked, PYPROJECT, SETTINGS, couple::Coupling, judge, staging};
-use crate::{common::trust::trusting, setup::DEFAULT_INDEX};
+use crate::{
+    common::trust::trusting,
+    setup::{DEFAULT_INDEX, POETRY_MADE, python as poetry_python},
+};
 use plan::{
     Action, EnvValue, Facts, Invocation, OnFailure, Plan, Probe, Role, Step,
     tools::{
@@ -166,6 +169,9 @@ fn index(project: &Project, facts: &Facts) -> Index {
     if is_set("PIP_INDEX_URL") {
         return Index::FromPip;
     }
-    let noted = facts.files.has(DEFAULT_INDEX);
-    if noted { Index::FromFile(facts.shown(DEFAULT_INDEX)) } else { Index::Default }
+    if facts.files.has(DEFAULT_INDEX) {
+        return Index::FromFile(facts.shown(DEFAULT_INDEX));
+    }
+    // `setup` was here, and found an index with a credential, which it doesn't note.
+    if facts.files.has(POETRY_MADE) { Index::FromConfiguration(poetry_python(facts)) } else { Index::Default }
 }

@@ -100,6 +100,11 @@ fn where_packages_are_looked_up() {
     assert!(!poetry(&family()).contains("POETRY_PYPI_MIRROR_URL"));
     let noted = family().file("target/tools/index-url", "https://user:secret@index.example/simple");
     assert!(poetry(&noted).contains("POETRY_PYPI_MIRROR_URL=\"$(cat target/tools/index-url)\" poetry lock"));
+    // setup noted nothing: the index has a credential, which is in pip's configuration alone.
+    let secret = family().file("target/tools/poetry/requirements.txt", "poetry==2\n");
+    let asked =
+        "POETRY_PYPI_MIRROR_URL=\"$(target/tools/poetry/bin/python -m pip config get global.index-url)\" poetry lock";
+    assert!(poetry(&secret).contains(asked), "{}", poetry(&secret));
     let mut pip = noted;
     pip.process.insert("PIP_INDEX_URL".to_owned(), "https://pip.example/simple".to_owned());
     assert!(poetry(&pip).contains("POETRY_PYPI_MIRROR_URL=\"$PIP_INDEX_URL\" poetry lock"));

@@ -12,6 +12,8 @@ pub use external::references;
 pub use indexes::{indexes, reaches};
 pub use packages::{PLUGINS, PROGRAMS, THERE};
 
+pub use python::python;
+
 use crate::{
     Verb,
     flags::{self, Globals},
@@ -25,6 +27,8 @@ use project::{
 
 /// Where the index that pip uses by default is noted, for Poetry.
 pub const DEFAULT_INDEX: &str = "target/tools/index-url";
+/// There once `setup` has made Poetry's environment.
+pub const POETRY_MADE: &str = "target/tools/poetry/requirements.txt";
 
 impl Verb for flags::Setup {
     fn needs(&self, _project: &Project, _globals: &Globals) -> Result<Needs, Fault> {

@@ -56,11 +56,12 @@ fn pytest(project: &Project, facts: &Facts, plan: &mut Plan) {
 fn note_index(facts: &Facts, plan: &mut Plan) {
     let (python, note) = (python(facts), facts.argument(DEFAULT_INDEX));
     let default = "from pip._internal.models.index import PyPI; print(PyPI.simple_url)";
-    // It may hold a password.
+    // A credential stays in pip's configuration, where `lock` asks for it.
     let script = format!(
-        "umask 077; {{ {python} -m pip config get global.index-url 2>/dev/null || {python} -c '{default}'; }} >{note}"
+        "rm -f {note}; url=$({python} -m pip config get global.index-url 2>/dev/null || {python} -c '{default}'); \
+         case $url in *://*@*) ;; *) printf '%s\\n' \"$url\" >{note} ;; esac"
     );
-    let noted = Probe { run: Invocation::new("test", ["-s", &note]), prints: None };
+    let noted = Probe { run: shell(format!("test -s {note} && ! grep --quiet '://.*@' {note}")), prints: None };
     plan.then(Step::new("note the package index", Action::Unless(noted, shell(script))));
 }
 
