@@ -91,7 +91,7 @@ fn another_image_takes_a_folder_and_two_services() {
     };
     let files = ["docker-compose.dev.yaml", "docker-compose.ci.yaml"].map(|file| copy.root.join(file));
     let texts = files.clone().map(|file| fs::read_to_string(file).unwrap());
-    // As fastapi-serve is written, less what serves.
+    // As fastapi-serve is written, but built on it: its command and health check are inherited, and so are its tests.
     for (file, text) in files.iter().zip(&texts) {
         let start = text.find("  fastapi-serve:\n").unwrap();
         let end = start + text[start..].find("\n\n  kubeflow-jupyter:").unwrap();
@@ -99,6 +99,9 @@ fn another_image_takes_a_folder_and_two_services() {
         let lines =
             text[start..end].lines().filter(|line| !skipped.iter().any(|word| line.trim_start().starts_with(word)));
         let services = lines.collect::<Vec<_>>().join("\n").replace("fastapi-serve", "thirteenth");
+        let services = services.replace("/python-base:${BASE", "/fastapi-serve:${BASE");
+        let services =
+            services.replace("/images/thirteenth/tests", "/images/fastapi-serve/tests, /images/thirteenth/tests");
         fs::write(file, format!("{text}\n{services}\n")).unwrap();
     }
     let dockerfile = fs::read_to_string(copy.root.join("images/fastapi-serve/Dockerfile")).unwrap();
