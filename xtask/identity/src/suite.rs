@@ -150,7 +150,7 @@ mod tests {
 
     const COMPOSE: &str = "
 x-tests: &tests
-  environment: {STAGE: '${TARGET_BUILD_STAGE:-production}', REQUIRE_HARDWARE: '${REQUIRE_HARDWARE:-}'}
+  environment: {STAGE: '${TARGET_BUILD_STAGE:-production}', REQUIRE_HARDWARE: '${REQUIRE_HARDWARE:-}', IMAGE_INSPECT: , PROXY: }
   runtime: ${GPU_RUNTIME:-runc}
 services:
   base:
@@ -257,11 +257,14 @@ services:
     fn how_compose_runs_it_counts_but_what_the_record_names_does_not() {
         let folder = repository();
         let first = of(folder.path(), COMPOSE, &[]);
-        let same = [("IMAGE_TAG", "2"), ("REGISTRY", "q.io"), ("TARGET_BUILD_STAGE", "x"), ("REQUIRE_HARDWARE", "gpu")];
-        assert_eq!(of(folder.path(), COMPOSE, &same), first);
+        for same in ["IMAGE_TAG", "TARGET_BUILD_STAGE", "REQUIRE_HARDWARE", "IMAGE_INSPECT"] {
+            assert_eq!(of(folder.path(), COMPOSE, &[(same, "x")]), first, "{same}");
+        }
         assert_eq!(of(folder.path(), &COMPOSE.replace(":-production", ":-development"), &[]), first);
-        let runtime = of(folder.path(), COMPOSE, &[("GPU_RUNTIME", "nvidia")]);
-        assert!(runtime[0] != first[0] && runtime[1] != first[1]);
+        for other in ["GPU_RUNTIME", "PROXY"] {
+            let now = of(folder.path(), COMPOSE, &[(other, "x")]);
+            assert!(now[0] != first[0] && now[1] != first[1], "{other}");
+        }
         let command = of(folder.path(), &COMPOSE.replace("[pytest,", "[pytest, -x,"), &[]);
         assert!(command[0] != first[0] && command[1] == first[1]);
     }
