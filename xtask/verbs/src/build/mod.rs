@@ -16,7 +16,7 @@ use crate::{
 use choice::Choice;
 use plan::{Action, EnvValue, Facts, Invocation, Needs, Plan, Role, Step, facts::Engine, tools::docker};
 use project::{Environment, Image, ImageName, Origin, Project, error::Fault};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Else the containerd image store keeps with each image when it was built, and so gives it another id each time.
 const NO_ATTESTATIONS: &str = "BUILDX_NO_DEFAULT_ATTESTATIONS";
@@ -31,8 +31,13 @@ pub enum Named {
 }
 
 impl Verb for flags::Build {
-    fn needs(&self, project: &Project, _globals: &Globals) -> Result<Needs, Fault> {
-        needs(project, &self.wanted(project)?)
+    fn needs(&self, project: &Project, globals: &Globals) -> Result<Needs, Fault> {
+        let mut needs = needs(project, &self.wanted(project)?)?;
+        if globals.dry_run {
+            // The engine is not asked what it has, so there is nothing to compare these with.
+            needs.contexts.clear();
+        }
+        Ok(needs)
     }
 
     fn more_needs(&self, project: &Project, facts: &Facts, globals: &Globals) -> Result<Needs, Fault> {
@@ -117,7 +122,7 @@ pub fn plan(project: &Project, facts: &Facts, wanted: &[ImageName], named: Named
     let names: Vec<ImageName> = builds.iter().map(|build| build.image.name.clone()).collect();
     let revisions = revisions(project, facts, &names)?;
     note_cut(project, &revisions, &mut plan);
-    let mut index = HashMap::new();
+    let (mut index, wanted) = (HashMap::new(), wanted.iter().collect::<HashSet<_>>());
     for choice::Build { image, fingerprint } in builds {
         let fingerprint = fingerprint.map(|hash| EnvValue::Text(hash.to_string()));
         let labels = labels(project, facts, image, fingerprint, revisions.get(&image.name));
@@ -132,9 +137,9 @@ pub fn plan(project: &Project, facts: &Facts, wanted: &[ImageName], named: Named
 /// The plan of a dry run, which asks nobody: a base is built where it is missing.
 fn whole(project: &Project, facts: &Facts, images: &[&Image], wanted: &[ImageName], named: Named, cache: bool) -> Plan {
     let mut plan = begun(project, facts);
-    let mut index = HashMap::new();
+    let (mut index, named_ones) = (HashMap::new(), wanted.iter().collect::<HashSet<_>>());
     for image in images {
-        let is_named = wanted.contains(&image.name);
+        let is_named = named_ones.contains(&image.name);
         let labels = labels(project, facts, image, Some(fingerprint_of(project, facts, image)), None);
         let build = facts.compose(project).build(&image.name, labels, cache || image.helper && !is_named);
         // What helps to build an image is not needed where that is there.
