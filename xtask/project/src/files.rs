@@ -72,6 +72,13 @@ impl Files {
         }
         let paths: Vec<PathBuf> = paths.into_iter().collect();
         let entries = parallel::map(&paths, |path| entry(&root.join(path)));
+        for (path, entry) in paths.iter().zip(&entries) {
+            // Whose folder is missing, too, is another mistake.
+            if let (Entry::Missing, Some(folder)) = (entry, path.parent()) {
+                let is_there = root.join(folder).is_dir();
+                files.entries.insert(folder.to_owned(), if is_there { Entry::Folder } else { Entry::Missing });
+            }
+        }
         files.entries.extend(paths.into_iter().zip(entries));
         files
     }

@@ -143,7 +143,7 @@ impl Project {
 
     /// The files that `check_stages` and `dockerfile` read.
     pub fn dockerfiles<'a>(images: impl IntoIterator<Item = &'a Image>) -> Wanted {
-        Wanted::files(images.into_iter().flat_map(|image| [&image.folder, &image.dockerfile]))
+        Wanted::files(images.into_iter().map(|image| &image.dockerfile))
     }
 
     /// Does every image's Dockerfile have the stage that is to be built?
@@ -168,7 +168,7 @@ impl Project {
 
     fn no_dockerfile(&self, image: &Image, entry: &Entry, files: &Files) -> Fault {
         let (what, why) = match entry {
-            _ if !files.has(&image.folder) => (&image.folder, "no such folder"),
+            Entry::Missing if !files.has(&image.folder) => (&image.folder, "no such folder"),
             Entry::Unreadable(why) => (&image.dockerfile, why.as_str()),
             Entry::Folder => (&image.dockerfile, "it is a folder"),
             Entry::File(_) | Entry::Missing => (&image.dockerfile, "no such file"),
