@@ -26,17 +26,27 @@ pub fn note(project: &Project, facts: &Facts, plan: &mut Plan) {
     if !affected.iter().any(|name| project.image(name).is_ok_and(|image| project.base(image).is_some())) {
         return;
     }
-    let Ok(references) = local::with_bases(project, &affected) else { return };
+    let Some(tell) = tell(project, facts, names, &affected) else { return };
+    let step = Step::new("look for outdated images", Action::Compute(tell));
+    plan.push(step.after_end(builds.into_iter().map(|(at, _)| at)));
+}
+
+/// What says it; nothing where bases go round in a circle.
+fn tell(project: &Project, facts: &Facts, names: Vec<ImageName>, affected: &[ImageName]) -> Option<Compute> {
+    let shown = "# says what is outdated now";
+    if facts.engine == Engine::NotAsked {
+        // A dry run shows it and runs nothing: a family of thousands is not copied for that.
+        return Some(Compute::new(shown, [], |_| Report::default()));
+    }
+    let references = local::with_bases(project, affected).ok()?;
     let question = docker::inspect_all(&references.iter().collect::<Vec<_>>());
     let asked = question.clone();
     let (family, facts) = (project.clone(), facts.clone());
-    let tell = Compute::new("# says what is outdated now", [Source::Output(question)], move |inputs| {
+    Some(Compute::new(shown, [Source::Output(question)], move |inputs| {
         let engine = Engine::of(&asked, inputs.output(0));
         let built = names.iter().zip(&inputs.after).filter(|(_, outcome)| **outcome == Outcome::Done);
         outdated_now(&family, &facts, &engine, &built.map(|(name, _)| name.clone()).collect::<Vec<_>>())
-    });
-    let step = Step::new("look for outdated images", Action::Compute(tell));
-    plan.push(step.after_end(builds.into_iter().map(|(at, _)| at)));
+    }))
 }
 
 fn outdated_now(project: &Project, facts: &Facts, engine: &Engine, built: &[ImageName]) -> Report {
