@@ -44,3 +44,10 @@ with tempfile.TemporaryDirectory() as folder, torch.no_grad():
 # The base's own Python gets none of the project's packages: another's compiled modules would break it.
 for python, code in (("python", 0), ("/opt/venv/bin/python", 1)):
     assert subprocess.run([python, "-c", "import cachetools"], stderr=subprocess.DEVNULL).returncode == code, python
+
+# The lock keeps to the image, and one that doesn't is refused, on this Python too.
+for packages, code in (("cachetools==6.2.6", 0), ("torch==2.14.1", 1)):
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as requirements:
+        requirements.write(f"{packages}\n")
+        requirements.flush()
+        assert subprocess.run(["check-pins", requirements.name], capture_output=True).returncode == code, packages
