@@ -95,10 +95,10 @@ pub fn act(run: &Run, step: &Step, sink: &Sink, after: &[Outcome]) -> Result<Out
 }
 
 /// Runs tools for one step.
-struct Tool<'a> {
-    run: &'a Run<'a>,
-    step: &'a Step,
-    sink: &'a Sink<'a>,
+pub struct Tool<'a> {
+    pub run: &'a Run<'a>,
+    pub step: &'a Step,
+    pub sink: &'a Sink<'a>,
 }
 
 impl Tool<'_> {
@@ -194,7 +194,7 @@ impl Tool<'_> {
     }
 
     /// What the end of a tool means.
-    fn judged(&self, run: &Invocation, code: u8, tail: &str) -> Result<Outcome, Failure> {
+    pub fn judged(&self, run: &Invocation, code: u8, tail: &str) -> Result<Outcome, Failure> {
         if code == 0 {
             return Ok(Outcome::Done);
         }

@@ -1,12 +1,14 @@
 //! Runs a [`Plan`]: the only crate that starts processes, signals them, changes files and prints.
 //!
-//! A room each: [`schedule`] decides what runs when, [`attempt`] retries and cleans up, [`action`] does one thing,
+//! A room each: [`schedule`] decides what runs when, [`attempt`] retries and cleans up, [`action`] does one thing, [`batch`]
+//! builds several images in one process,
 //! [`child`] runs a tool, [`printed`] passes on what it prints, [`compute`] runs a computation, [`files`] changes files,
 //! [`output`] is the one door for all that is printed, [`summary`] says how each step ended, and [`interrupt`] stops
 //! everything. None of them knows what a plan is for.
 
 mod action;
 mod attempt;
+mod batch;
 mod child;
 mod compute;
 mod files;
@@ -68,6 +70,16 @@ struct Run<'a> {
     parallel: bool,
 }
 
+impl schedule::Work for Run<'_> {
+    fn step(&self, step: &Step, index: usize, after: Vec<Outcome>) -> Outcome {
+        attempt::step(self, step, index, &after)
+    }
+
+    fn together(&self, steps: &[(usize, &Step)], ended: &mut dyn FnMut(usize, schedule::Ended)) {
+        batch::run(self, steps, ended);
+    }
+}
+
 impl Executor {
     pub fn new(settings: Settings) -> Executor {
         settings.ui.hide(&settings.secrets);
@@ -85,9 +97,7 @@ impl Executor {
         let exports = Variables::of_plan(&plan.exports)?;
         let parallel = self.settings.jobs > 1 && !plan.is_chain();
         let run = Run { settings: &self.settings, exports, parallel };
-        let ended = schedule::run(plan, if parallel { self.settings.jobs } else { 1 }, |step, index, after| {
-            attempt::step(&run, step, index, &after)
-        });
+        let ended = schedule::run(plan, if parallel { self.settings.jobs } else { 1 }, &run);
         summary::print(&self.settings.ui, plan, &ended);
         if interrupt::interrupted() {
             // A judge that never came to judge still cleans up after the steps that it waited for.

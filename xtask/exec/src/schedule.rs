@@ -4,7 +4,8 @@ use crate::{caught, interrupt};
 use plan::{Outcome, Plan, Runs, Step};
 use project::error::{Cause, Fault};
 use std::{
-    sync::mpsc,
+    collections::HashSet,
+    sync::mpsc::{self, Sender},
     thread,
     time::{Duration, Instant},
 };
@@ -35,28 +36,54 @@ enum Next {
     IsNotRun,
 }
 
-/// Runs each step by `work`, which gets it with the ends of the steps in its `after`; at most `jobs` at a time.
-pub fn run(plan: &Plan, jobs: usize, work: impl Fn(&Step, usize, Vec<Outcome>) -> Outcome + Sync) -> Vec<Ended> {
+/// How what is ready is done.
+pub trait Work: Sync {
+    /// Does a step; `after` are the ends of the steps in its `after`.
+    fn step(&self, step: &Step, index: usize, after: Vec<Outcome>) -> Outcome;
+
+    /// Does several steps in one, and tells how each has ended as soon as it has. What it tells nothing of is done by
+    /// itself.
+    fn together(&self, steps: &[(usize, &Step)], ended: &mut dyn FnMut(usize, Ended));
+}
+
+enum Said {
+    Ended(usize, Ended),
+    /// It was not done together with others.
+    Left(usize),
+    /// A thread is free.
+    Free,
+}
+
+/// Runs each step, at most `jobs` at a time. What is done together counts as one.
+pub fn run(plan: &Plan, jobs: usize, work: &impl Work) -> Vec<Ended> {
     let mut states: Vec<State> = plan.steps.iter().map(|_| State::Waiting).collect();
+    let mut alone = HashSet::new();
     thread::scope(|scope| {
         let (sender, receiver) = mpsc::channel();
+        let mut running = 0;
+        let start = |group: Vec<(usize, Vec<Outcome>)>| {
+            let sender = sender.clone();
+            let task = move || {
+                do_group(plan, group, work, &sender);
+                let _ = sender.send(Said::Free);
+            };
+            thread::Builder::new().spawn_scoped(scope, task).map(|_| ())
+        };
         loop {
-            let running = start_ready(plan, jobs, &mut states, |index, after| {
-                let (sender, work, step) = (sender.clone(), &work, &plan.steps[index]);
-                let task = move || {
-                    let start = Instant::now();
-                    // Always an answer: whoever waits for one that never comes, waits for ever.
-                    let outcome = caught(|| work(step, index, after)).unwrap_or_else(Outcome::Failed);
-                    let _ = sender.send((index, Ended { outcome, time: start.elapsed() }));
-                };
-                thread::Builder::new().spawn_scoped(scope, task).map(|_| ())
-            });
+            running += start_ready(plan, jobs.saturating_sub(running), &alone, &mut states, &start);
             if running == 0 {
                 break;
             }
             // This side keeps a sender, so that there is always one to wait for.
-            if let Ok((index, ended)) = receiver.recv() {
-                states[index] = State::Ended(ended);
+            for said in receiver.recv().into_iter().chain(receiver.try_iter()) {
+                match said {
+                    Said::Ended(index, ended) => states[index] = State::Ended(ended),
+                    Said::Left(index) => {
+                        alone.insert(index);
+                        states[index] = State::Waiting;
+                    }
+                    Said::Free => running -= 1,
+                }
             }
         }
     });
@@ -67,43 +94,95 @@ pub fn run(plan: &Plan, jobs: usize, work: impl Fn(&Step, usize, Vec<Outcome>) -
     states.into_iter().map(|state| if let State::Ended(ended) = state { ended } else { unreachable() }).collect()
 }
 
-/// Starts what can start, marks what never will, and gives how many are running.
+/// Does one step, or several together.
+fn do_group(plan: &Plan, mut group: Vec<(usize, Vec<Outcome>)>, work: &impl Work, sender: &Sender<Said>) {
+    let start = Instant::now();
+    // Always an answer: whoever waits for one that never comes, waits for ever.
+    if let [(index, after)] = &mut group[..] {
+        let (index, after) = (*index, std::mem::take(after));
+        let outcome = caught(|| work.step(&plan.steps[index], index, after)).unwrap_or_else(Outcome::Failed);
+        let _ = sender.send(Said::Ended(index, Ended { outcome, time: start.elapsed() }));
+        return;
+    }
+    let steps: Vec<_> = group.iter().map(|(index, _)| (*index, &plan.steps[*index])).collect();
+    let mut left: HashSet<usize> = steps.iter().map(|(index, _)| *index).collect();
+    let mut ended = |index: usize, ended: Ended| {
+        if left.remove(&index) {
+            let _ = sender.send(Said::Ended(index, ended));
+        }
+    };
+    if let Err(fault) = caught(|| work.together(&steps, &mut ended)) {
+        for (index, _) in &steps {
+            ended(*index, Ended::at_once(Outcome::Failed(fault.clone())));
+        }
+    }
+    for index in left {
+        let _ = sender.send(Said::Left(index));
+    }
+}
+
+/// Starts what can start, on as many threads as are `free`; marks what never will; and gives how many it started. Steps that
+/// can be done together, and are ready at the same time, are.
 fn start_ready(
     plan: &Plan,
-    jobs: usize,
+    mut free: usize,
+    alone: &HashSet<usize>,
     states: &mut [State],
-    start: impl Fn(usize, Vec<Outcome>) -> std::io::Result<()>,
+    start: &impl Fn(Vec<(usize, Vec<Outcome>)>) -> std::io::Result<()>,
 ) -> usize {
-    // Counted once: a family may have thousands of steps.
-    let mut running = states.iter().filter(|state| matches!(state, State::Running)).count();
+    let mut started = 0;
     loop {
         let mut given_up = false;
         for (index, step) in plan.steps.iter().enumerate() {
-            if !matches!(states[index], State::Waiting) || running >= jobs {
+            if !matches!(states[index], State::Waiting) || free == 0 {
                 continue;
             }
             let outcome = match next(step, states, interrupt::interrupted()) {
                 Next::Waits => continue,
                 Next::IsNotRun => Outcome::NotRun,
-                Next::Starts => match start(index, ends(step, states)) {
-                    Ok(()) => {
-                        states[index] = State::Running;
-                        running += 1;
-                        continue;
+                Next::Starts => {
+                    let group = group_of(plan, index, alone, states);
+                    let with_ends = group.iter().map(|&index| (index, ends(&plan.steps[index], states))).collect();
+                    match start(with_ends) {
+                        Ok(()) => {
+                            for index in group {
+                                states[index] = State::Running;
+                            }
+                            started += 1;
+                            free -= 1;
+                            continue;
+                        }
+                        Err(error) => Outcome::Failed(Fault::new(
+                            Cause::Io,
+                            format!("{}: starting a thread: {error}", step.title),
+                        )),
                     }
-                    Err(error) => {
-                        Outcome::Failed(Fault::new(Cause::Io, format!("{}: starting a thread: {error}", step.title)))
-                    }
-                },
+                }
             };
             states[index] = State::Ended(Ended::at_once(outcome));
             given_up = true;
         }
         // What was just given up may have been all that another waited for.
         if !given_up {
-            return running;
+            return started;
         }
     }
+}
+
+/// The step, with those that are ready as well and can be done together with it.
+fn group_of(plan: &Plan, first: usize, alone: &HashSet<usize>, states: &[State]) -> Vec<usize> {
+    let step = &plan.steps[first];
+    if step.together.is_none() || alone.contains(&first) {
+        return vec![first];
+    }
+    let joins = |index: usize| {
+        let other = &plan.steps[index];
+        matches!(states[index], State::Waiting)
+            && other.together == step.together
+            && !alone.contains(&index)
+            && next(other, states, false) == Next::Starts
+    };
+    (first..plan.steps.len()).filter(|&index| joins(index)).collect()
 }
 
 fn end(states: &[State], index: usize) -> Option<&Outcome> {

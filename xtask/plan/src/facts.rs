@@ -66,6 +66,8 @@ pub struct Facts {
     pub programs: BTreeMap<String, String>,
     /// The bundle of certificate authorities that tools are to trust; none where theirs must do.
     pub ca_bundle: Option<String>,
+    /// Of docker compose; none where nobody asked.
+    pub compose_version: Option<String>,
     pub files: Files,
     /// What images are made of, or why that can't be read.
     pub contexts: BTreeMap<ImageName, Result<Sources, Fault>>,

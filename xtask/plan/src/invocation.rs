@@ -1,6 +1,10 @@
 //! A command as a value, which prints as a line for a POSIX shell.
 
-use std::{borrow::Cow, fmt, path::PathBuf};
+use std::{
+    borrow::Cow,
+    fmt,
+    path::{Path, PathBuf},
+};
 
 /// A program with its arguments and the variables it gets on top of the environment. It prints as a line that can be
 /// pasted into a POSIX shell and does the same.
@@ -9,6 +13,8 @@ pub struct Invocation {
     pub program: String,
     pub args: Vec<String>,
     pub env: Vec<(String, EnvValue)>,
+    /// The folder that it runs in, where it isn't the current one.
+    pub folder: Option<PathBuf>,
 }
 
 /// The value of a variable given to a child.
@@ -50,7 +56,18 @@ impl Output {
 
 impl Invocation {
     pub fn new<S: Into<String>>(program: &str, args: impl IntoIterator<Item = S>) -> Invocation {
-        Invocation { program: program.to_owned(), args: args.into_iter().map(Into::into).collect(), env: Vec::new() }
+        Invocation {
+            program: program.to_owned(),
+            args: args.into_iter().map(Into::into).collect(),
+            env: Vec::new(),
+            folder: None,
+        }
+    }
+
+    /// In another folder than the current one.
+    pub fn within(self, folder: &Path) -> Invocation {
+        let is_here = folder == Path::new(".");
+        Invocation { folder: (!is_here).then(|| folder.to_owned()), ..self }
     }
 
     pub fn env(mut self, name: &str, value: EnvValue) -> Invocation {
@@ -123,6 +140,9 @@ impl fmt::Display for EnvValue {
 
 impl fmt::Display for Invocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(folder) = &self.folder {
+            write!(f, "(cd {} && ", quote(&folder.display().to_string()))?;
+        }
         for (name, value) in &self.env {
             write!(f, "{name}={value} ")?;
         }
@@ -130,7 +150,8 @@ impl fmt::Display for Invocation {
         self.args.iter().try_for_each(|arg| {
             f.write_str(" ")?;
             f.write_str(&quote(arg))
-        })
+        })?;
+        f.write_str(if self.folder.is_some() { ")" } else { "" })
     }
 }
 
@@ -153,6 +174,9 @@ mod tests {
             .env("A", EnvValue::Text("x;y".to_owned()))
             .env("URL", EnvValue::FromVariable("PIP_INDEX_URL".to_owned()));
         assert_eq!(run.to_string(), r#"A='x;y' URL="$PIP_INDEX_URL" docker run 'a b' 'it'\''s' ''"#);
+        let elsewhere = Invocation::new("a", ["b"]).env("C", EnvValue::Text("d".to_owned()));
+        assert_eq!(elsewhere.clone().within(Path::new("..")).to_string(), "(cd .. && C=d a b)");
+        assert_eq!(elsewhere.within(Path::new(".")).to_string(), "C=d a b");
         let probe = Probe { run: Invocation::new("p", ["x"]), prints: Some(String::new()) };
         assert_eq!(probe.to_string(), r#"[ "$(p x 2>&1)" = '' ]"#);
     }

@@ -118,6 +118,9 @@ fn treatment(step: &Step) -> String {
         Role::Login => words.push("may ask a person".to_owned()),
         Role::Packages => words.push("asks a package index".to_owned()),
     }
+    if step.together.is_some() {
+        words.push("with others that are ready".to_owned());
+    }
     match step.on_failure {
         OnFailure::Fail => {}
         OnFailure::Continue => words.push("may fail".to_owned()),

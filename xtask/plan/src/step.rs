@@ -107,6 +107,9 @@ pub struct Step {
     /// Steps, by their index, that must have ended before.
     pub after: Vec<usize>,
     pub runs: Runs,
+    /// The command that builds this step's image, and those of other steps that have the same one, where their names are
+    /// added to it. What is ready at the same time is built so; what that leaves undone is done by the action.
+    pub together: Option<Invocation>,
     pub role: Role,
     pub on_failure: OnFailure,
     /// Run when the step failed or was interrupted, in this order; their own failures don't count. Of a step with
@@ -122,6 +125,7 @@ impl Step {
             action,
             after: Vec::new(),
             runs: Runs::default(),
+            together: None,
             role: Role::default(),
             on_failure: OnFailure::default(),
             cleanup: Vec::new(),
@@ -143,6 +147,10 @@ impl Step {
     /// Runs whatever the end of `steps` was, to judge or report it.
     pub fn after_end(self, steps: impl IntoIterator<Item = usize>) -> Step {
         Step { runs: Runs::AfterEnd, ..self.after(steps) }
+    }
+
+    pub fn together(self, command: Option<&Invocation>) -> Step {
+        Step { together: command.cloned(), ..self }
     }
 
     pub fn on_failure(self, on_failure: OnFailure) -> Step {

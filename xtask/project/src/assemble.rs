@@ -71,6 +71,7 @@ pub(crate) fn assemble(root: &Path, file: &ComposeFile) -> Result<Assembled, Loc
             suite_definition: running.map_or_else(String::new, |running| (*running).to_owned()),
             ports: service.ports.clone(),
             definition: build.definition.clone(),
+            templates: build.templates.clone(),
         })
     });
     let images: Vec<Image> = images.into_iter().collect::<Result<_, _>>()?;

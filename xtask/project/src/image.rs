@@ -31,6 +31,8 @@ pub struct Image {
     pub ports: Vec<u16>,
     /// How compose builds it: each value by the path of its keys, such as `args.BASE_IMAGE`.
     pub definition: BTreeMap<String, String>,
+    /// The labels and arguments that depend on which run builds it, as compose's templates: each by the path of its keys.
+    pub templates: BTreeMap<String, String>,
 }
 
 /// An image that an image is built from.

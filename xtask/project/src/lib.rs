@@ -51,6 +51,8 @@ pub struct Project {
     pub root: PathBuf,
     pub environment: Environment,
     pub vars: Vars,
+    /// What compose calls the project: images that it builds bear this name.
+    pub compose_name: String,
     pub images: Vec<Image>,
     /// Other people's images: the service, and what it names.
     pub externals: Vec<(String, ImageRef)>,
@@ -94,7 +96,19 @@ impl Project {
             let at = compose::at(compose::nearest_line(text, &keys));
             Fault { what: format!("reading {}{at}: {}", path.display(), fault.what), ..fault }
         })?;
-        Ok(Project { root: root.to_owned(), environment, vars, images, externals, other_file: other, index })
+        let folder = || root.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+        let given = vars.get("COMPOSE_PROJECT_NAME").filter(|name| !name.is_empty()).map(str::to_owned);
+        let compose_name = given.or(file.name).unwrap_or_else(folder);
+        Ok(Project {
+            root: root.to_owned(),
+            environment,
+            vars,
+            compose_name,
+            images,
+            externals,
+            other_file: other,
+            index,
+        })
     }
 
     /// The compose file, relative to the root.

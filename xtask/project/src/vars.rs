@@ -37,7 +37,11 @@ impl Vars {
         }
     }
 
-    pub(crate) fn interpolate(&self, template: &str) -> Result<String, TemplateError> {
+    /// Replaces the variables of a template, as compose does.
+    ///
+    /// # Errors
+    /// It is none, or a variable that it requires is missing.
+    pub fn interpolate(&self, template: &str) -> Result<String, TemplateError> {
         interpolate(template, &|name| self.get(name).map(str::to_owned))
     }
 }

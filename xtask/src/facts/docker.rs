@@ -22,13 +22,20 @@ const STEERING: [&str; 5] =
 /// How many questions a registry is asked at a time.
 const AT_A_TIME: usize = 8;
 
-/// Checks the engine, compose and the programs that are needed; says all that is missing at once.
+/// Checks the engine, compose and the programs that are needed; says all that is missing at once. Gives compose's version,
+/// where it is needed.
 ///
 /// # Errors
 /// What is missing.
-pub fn require(exec: &Executor, needs: &Needs, vars: &Vars, there: &BTreeMap<String, String>) -> Result<(), Fault> {
+pub fn require(
+    exec: &Executor,
+    needs: &Needs,
+    vars: &Vars,
+    there: &BTreeMap<String, String>,
+) -> Result<Option<String>, Fault> {
     let missing = needs.programs.iter().filter(|name| !there.contains_key(**name));
     let mut problems: Vec<String> = missing.map(|name| format!("{name} is not installed")).collect();
+    let mut version = None;
     if needs.docker && !there.contains_key("docker") {
         problems.push("docker is not installed".to_owned());
     } else if needs.docker {
@@ -39,6 +46,7 @@ pub fn require(exec: &Executor, needs: &Needs, vars: &Vars, there: &BTreeMap<Str
             (compose.join().ok().and_then(Result::ok), engine)
         });
         problems.extend(compose_problem(compose.as_ref()));
+        version = compose.map(|output| output.stdout);
         problems.extend(builder_problem(exec, vars));
         let engine = engine?;
         if !engine.success() {
@@ -50,7 +58,7 @@ pub fn require(exec: &Executor, needs: &Needs, vars: &Vars, there: &BTreeMap<Str
         }
     }
     if problems.is_empty() {
-        return Ok(());
+        return Ok(version);
     }
     Err(Fault::new(Cause::Unavailable, format!("before starting: {}", enumerate(&problems)))
         .help("`cargo xtask setup` installs and starts what is missing, `cargo xtask doctor` shows the rest"))

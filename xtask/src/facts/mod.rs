@@ -35,12 +35,12 @@ pub fn read(
     dry_run: bool,
 ) -> Result<(Facts, Claims), Fault> {
     let programs = place.programs(needs.programs.iter().copied().chain(needs.look_for.iter().map(String::as_str)));
-    let mut claimed = Claims::default();
+    let (mut claimed, mut compose_version) = (Claims::default(), None);
     if !dry_run {
         if needs.docker || !needs.engine.is_empty() {
             steering::check(&project.vars)?;
         }
-        docker::require(exec, needs, &project.vars, &programs)?;
+        compose_version = docker::require(exec, needs, &project.vars, &programs)?;
         claimed = claims::claim(&place.root, verb, &needs.claims)?;
     }
     let mut wanted = needs.files.clone();
@@ -53,6 +53,7 @@ pub fn read(
         gid: nix::unistd::getgid().as_raw(),
         now: SystemTime::now(),
         ca_bundle: Place::ca_bundle(&project.vars),
+        compose_version,
         files: Files::read(&place.root, &wanted),
         contexts: contexts::read(project, &needs.contexts),
         suites: contexts::suites(project, &needs.suites),
@@ -94,7 +95,8 @@ pub fn changed(
 /// # Errors
 /// A tool, the engine or compose is missing.
 pub fn add(project: &Project, needs: &Needs, exec: &Executor, facts: &mut Facts) -> Result<(), Fault> {
-    docker::require(exec, needs, &project.vars, &facts.programs)?;
+    let compose_version = docker::require(exec, needs, &project.vars, &facts.programs)?;
+    facts.compose_version = compose_version.or(facts.compose_version.take());
     facts.contexts.extend(contexts::read(project, &needs.contexts));
     ask(project, needs, exec, facts);
     Ok(())

@@ -13,14 +13,14 @@ impl Verb for flags::Start {
     }
 
     fn more_needs(&self, project: &Project, facts: &Facts, _globals: &Globals) -> Result<Needs, Fault> {
-        build::more_needs(project, facts, &[self.name(project)?], build::Named::Missing, true)
+        build::more_needs(project, facts, &[self.name(project)?], build::How::NEEDED)
     }
 
     /// Builds what is missing, then starts; a service that doesn't become healthy shows its log and is removed.
     fn plan(&self, project: &Project, facts: &Facts, _globals: &Globals) -> Result<Plan, Fault> {
         let name = self.name(project)?;
         let compose = facts.compose(project);
-        let mut plan = build::plan(project, facts, std::slice::from_ref(&name), build::Named::Missing, true)?;
+        let mut plan = build::plan(project, facts, std::slice::from_ref(&name), build::How::NEEDED)?;
         let up = as_owner(project, facts, compose.up(&name));
         let start = Step::new(format!("start {name}"), Action::Run(up)).image(&name);
         plan.then(start.cleanup([Action::Run(compose.logs(&name)), Action::Run(compose.remove(&name))]));

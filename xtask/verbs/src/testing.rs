@@ -74,6 +74,7 @@ pub fn family() -> Family {
         now: SystemTime::UNIX_EPOCH,
         programs: programs.into(),
         ca_bundle: None,
+        compose_version: Some("2.26.1".to_owned()),
         files,
         contexts: BTreeMap::new(),
         suites: BTreeMap::new(),

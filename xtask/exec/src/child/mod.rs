@@ -98,6 +98,9 @@ impl Drop for Child {
 pub fn command(run: &Invocation, exports: &Variables) -> Result<Command, Fault> {
     let shell = Shell::new().map_err(|error| Fault::new(Cause::Io, format!("finding the current folder: {error}")))?;
     let mut command: Command = shell.cmd(&run.program).args(&run.args).into();
+    if let Some(folder) = &run.folder {
+        command.current_dir(folder);
+    }
     exports.give(&mut command);
     Variables::of(&run.env, exports)?.give(&mut command);
     command.stdin(Stdio::null());

@@ -4,6 +4,7 @@ mod failures;
 mod order;
 mod streams;
 mod terminal;
+mod together;
 
 use crate::{
     Executor, Settings,

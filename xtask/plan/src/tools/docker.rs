@@ -160,6 +160,18 @@ impl Compose {
         call
     }
 
+    /// Builds the images whose names are added, in one process of buildx. That reads the compose file as well as
+    /// `definition`: what is another for each image. It runs in the root: buildx takes paths from where it runs, and looks
+    /// for `.env` there.
+    pub fn bake(&self, file: &str, definition: &str) -> Invocation {
+        let call = Invocation::new("docker", ["buildx", "bake", "--file", file, "--file", definition, "--load"]);
+        let env = self.env.iter().map(|(name, value)| (name.clone(), EnvValue::Text(value.clone())));
+        // Newer ones ask before they read what compose has always read: a secret's file outside of the clone.
+        Invocation { env: env.collect(), ..call }
+            .env("BUILDX_BAKE_ENTITLEMENTS_FS", EnvValue::Text("0".to_owned()))
+            .within(Path::new(&self.directory))
+    }
+
     pub fn push(&self, image: &ImageName) -> Invocation {
         self.call(&["push", image.as_str()])
     }

@@ -40,6 +40,33 @@ pub(super) fn definition(
     Ok(leaves.found)
 }
 
+/// The labels and arguments of a service's build that `build`'s own variables decide, as the file writes them, by the path
+/// of their keys.
+pub(super) fn templates(build: &Node) -> BTreeMap<String, String> {
+    let is_decided = |text: &str| text.contains('$') && BUILD_VARIABLES.iter().any(|name| text.contains(name));
+    let Node::Map(keys) = build else { return BTreeMap::new() };
+    let of_key = |(key, node): &(String, Node)| {
+        let entry = |name: &str, text: &str| is_decided(text).then(|| (format!("{key}.{name}"), text.to_owned()));
+        match node {
+            _ if key != "labels" && key != "args" => Vec::new(),
+            Node::Map(entries) => {
+                let texts = entries
+                    .iter()
+                    .map(|(name, node)| if let Node::Text(text) = node { (name, &**text) } else { (name, "") });
+                texts.filter_map(|(name, text)| entry(name, text)).collect()
+            }
+            Node::List(items) => {
+                let pairs = items
+                    .iter()
+                    .filter_map(|item| if let Node::Text(text) = item { text.split_once('=') } else { None });
+                pairs.filter_map(|(name, text)| entry(name, text)).collect()
+            }
+            _ => Vec::new(),
+        }
+    };
+    keys.iter().flat_map(of_key).collect()
+}
+
 /// How a service is run: all that it says but the image, in one text.
 pub(super) fn running(service: &[(String, Node)], vars: &Vars) -> String {
     let keys = service.iter().filter(|(key, _)| key != "image").map(|(key, node)| {
@@ -164,5 +191,21 @@ mod tests {
         let map = "    build: {context: b, labels: {b: '', x: y=z}, args: {A: '1'}}\n";
         assert_eq!(definition(list, &[]), definition(map, &[]));
         assert!(definition("    build: a\n", &[]).is_empty());
+    }
+
+    #[test]
+    fn what_depends_on_the_run_is_kept_as_it_is_written() {
+        let templates = |build: &str| {
+            let text = format!("services:\n  a:\n    image: r.io/a:1\n    build:\n      context: a\n{build}");
+            let file = ComposeFile::parse(Path::new("f"), &text, &Vars::default()).unwrap();
+            file.services[0].build.clone().unwrap().templates.into_iter().collect::<Vec<_>>()
+        };
+        let expected = [("args.A", "x$OCI_SOURCE"), ("labels.b", "${IMAGE_FINGERPRINT:-}")];
+        let expected = expected.map(|(path, text)| (path.to_owned(), text.to_owned()));
+        let map = "      args: {A: x$OCI_SOURCE, B: '1'}\n      labels: {b: '${IMAGE_FINGERPRINT:-}', c: $OTHER}\n";
+        let list = "      args: [A=x$OCI_SOURCE, B=1]\n      labels: ['b=${IMAGE_FINGERPRINT:-}', c=$OTHER]\n";
+        assert_eq!(templates(map), expected);
+        assert_eq!(templates(list), expected);
+        assert!(templates("").is_empty());
     }
 }

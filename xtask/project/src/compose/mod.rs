@@ -19,6 +19,8 @@ use std::path::Path;
 /// The services of one compose file, in the order they are written.
 #[derive(Debug, Clone)]
 pub struct ComposeFile {
+    /// `name:`, which compose calls the project by.
+    pub name: Option<String>,
     pub services: Vec<Service>,
 }
 
@@ -44,6 +46,10 @@ impl ComposeFile {
             let (why, instead) = OUT_OF_SIGHT;
             return Err(fault(path, text, None, Wrong::Unsupported { key: "include", why, instead }));
         }
+        let name = root.iter().find_map(|(key, node)| match node {
+            Node::Text(text) if key == "name" => vars.interpolate(text).ok(),
+            _ => None,
+        });
         let Some((_, Node::Map(services))) = root.into_iter().find(|(key, _)| key == "services") else {
             return Err(no_mapping("`services:`"));
         };
@@ -55,7 +61,7 @@ impl ComposeFile {
             };
             read.map_err(|wrong| fault(path, text, Some(name), wrong))
         });
-        Ok(ComposeFile { services: services.into_iter().collect::<Result<_, _>>()? })
+        Ok(ComposeFile { name, services: services.into_iter().collect::<Result<_, _>>()? })
     }
 }
 

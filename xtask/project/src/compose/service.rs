@@ -2,7 +2,7 @@
 
 use super::{
     OUT_OF_SIGHT,
-    definition::{BUILD_VARIABLES, definition, running},
+    definition::{BUILD_VARIABLES, definition, running, templates},
     node::{Node, is_ambiguous, quoted},
 };
 use crate::vars::Vars;
@@ -46,6 +46,8 @@ pub struct Build {
     pub contexts: BTreeMap<String, String>,
     /// All that decides what the image becomes, but the files: each value by the path of its keys.
     pub definition: BTreeMap<String, String>,
+    /// The labels and arguments that depend on which run builds it: templates, by the path of their keys.
+    pub templates: BTreeMap<String, String>,
 }
 
 /// What people are told of an image: ours, so an unknown key is an error.
@@ -118,6 +120,7 @@ impl<'a> Reader<'a> {
             args: BTreeMap::new(),
             contexts: BTreeMap::new(),
             definition: BTreeMap::new(),
+            templates: templates(node),
         };
         let Node::Map(keys) = node else {
             build.context = match node {

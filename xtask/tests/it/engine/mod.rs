@@ -16,3 +16,5 @@ mod kubeflow_jupyter;
 mod lock;
 mod registry;
 mod setup;
+mod stubs;
+mod together;

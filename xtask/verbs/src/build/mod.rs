@@ -2,6 +2,7 @@
 
 mod choice;
 mod outdated;
+mod together;
 
 use crate::{
     Verb,
@@ -17,6 +18,7 @@ use choice::Choice;
 use plan::{Action, EnvValue, Facts, Invocation, Needs, Plan, Role, Step, facts::Engine, tools::docker};
 use project::{Environment, Image, ImageName, Origin, Project, error::Fault};
 use std::collections::{BTreeMap, HashMap, HashSet};
+use together::Target;
 
 /// Else the containerd image store keeps with each image when it was built, and so gives it another id each time.
 const NO_ATTESTATIONS: &str = "BUILDX_NO_DEFAULT_ATTESTATIONS";
@@ -28,6 +30,21 @@ pub enum Named {
     All,
     /// Those that it doesn't have at all.
     Missing,
+}
+
+/// How they are built.
+#[derive(Clone, Copy)]
+pub struct How {
+    pub named: Named,
+    /// With docker's cache.
+    pub cache: bool,
+    /// Several in one process, which the engine spreads over its cores as it likes.
+    pub together: bool,
+}
+
+impl How {
+    /// What something else needs, where it is missing.
+    pub const NEEDED: How = How { named: Named::Missing, cache: true, together: true };
 }
 
 impl Verb for flags::Build {
@@ -42,7 +59,7 @@ impl Verb for flags::Build {
 
     fn more_needs(&self, project: &Project, facts: &Facts, globals: &Globals) -> Result<Needs, Fault> {
         let wanted = self.wanted(project)?;
-        let mut needs = more_needs(project, facts, &wanted, Named::All, uses_cache(project, globals)?)?;
+        let mut needs = more_needs(project, facts, &wanted, how(project, globals)?)?;
         // What is built on what is built is outdated then.
         let affected = if needs.git { project.with_dependents(&wanted).unwrap_or_default() } else { Vec::new() };
         let known = |name: &ImageName| facts.contexts.contains_key(name);
@@ -52,10 +69,15 @@ impl Verb for flags::Build {
 
     fn plan(&self, project: &Project, facts: &Facts, globals: &Globals) -> Result<Plan, Fault> {
         let wanted = self.wanted(project)?;
-        let mut plan = plan(project, facts, &wanted, Named::All, uses_cache(project, globals)?)?;
+        let mut plan = plan(project, facts, &wanted, how(project, globals)?)?;
         outdated::note(project, facts, &mut plan);
         Ok(plan)
     }
+}
+
+fn how(project: &Project, globals: &Globals) -> Result<How, Fault> {
+    // Whoever says how many are built at a time is heard.
+    Ok(How { named: Named::All, cache: uses_cache(project, globals)?, together: globals.jobs.is_none() })
 }
 
 impl flags::Build {
@@ -88,18 +110,12 @@ pub fn needs(project: &Project, wanted: &[ImageName]) -> Result<Needs, Fault> {
 ///
 /// # Errors
 /// As `plan`.
-pub fn more_needs(
-    project: &Project,
-    facts: &Facts,
-    wanted: &[ImageName],
-    named: Named,
-    cache: bool,
-) -> Result<Needs, Fault> {
+pub fn more_needs(project: &Project, facts: &Facts, wanted: &[ImageName], how: How) -> Result<Needs, Fault> {
     if matches!(facts.engine, Engine::Silent(_)) {
         // What is missing is said with all else that is.
         return Ok(Needs { docker: true, ..Needs::default() });
     }
-    let builds = !choice::choose(project, facts, wanted, named, cache)?.builds.is_empty();
+    let builds = !choice::choose(project, facts, wanted, how.named, how.cache)?.builds.is_empty();
     Ok(Needs { docker: builds, git: builds, ..Needs::default() })
 }
 
@@ -107,13 +123,14 @@ pub fn more_needs(
 ///
 /// # Errors
 /// A cycle, a folder, Dockerfile or stage that isn't there.
-pub fn plan(project: &Project, facts: &Facts, wanted: &[ImageName], named: Named, cache: bool) -> Result<Plan, Fault> {
+pub fn plan(project: &Project, facts: &Facts, wanted: &[ImageName], how: How) -> Result<Plan, Fault> {
+    let How { named, cache, .. } = how;
     let images = project.with_bases(wanted)?;
     project.check_stages(&images, &facts.files)?;
     if facts.engine == Engine::NotAsked {
         return Ok(whole(project, facts, &images, wanted, named, cache));
     }
-    let Choice { builds, kept } = choice::choose(project, facts, wanted, named, cache)?;
+    let Choice { builds, kept } = choice::choose(project, facts, wanted, how.named, how.cache)?;
     let mut plan = if builds.is_empty() { Plan::default() } else { begun(project, facts) };
     if !kept.is_empty() && named == Named::All {
         let names: Vec<&str> = kept.iter().map(|name| name.as_str()).collect();
@@ -122,15 +139,20 @@ pub fn plan(project: &Project, facts: &Facts, wanted: &[ImageName], named: Named
     let names: Vec<ImageName> = builds.iter().map(|build| build.image.name.clone()).collect();
     let revisions = revisions(project, facts, &names)?;
     note_cut(project, &revisions, &mut plan);
-    let (mut index, wanted) = (HashMap::new(), wanted.iter().collect::<HashSet<_>>());
-    for choice::Build { image, fingerprint } in builds {
+    let wanted = wanted.iter().collect::<HashSet<_>>();
+    let target = |choice::Build { image, fingerprint }| {
         let fingerprint = fingerprint.map(|hash| EnvValue::Text(hash.to_string()));
         let labels = labels(project, facts, image, fingerprint, revisions.get(&image.name));
-        let uses_cache = cache || image.helper && !wanted.contains(&image.name);
+        Target { image, labels, uses_cache: cache || image.helper && !wanted.contains(&image.name) }
+    };
+    let targets: Vec<Target> = builds.into_iter().map(target).collect();
+    let together = if how.together { together::plan(project, facts, &targets, &mut plan)? } else { None };
+    let mut index = HashMap::new();
+    for Target { image, labels, uses_cache } in targets {
         let action = Action::Run(facts.compose(project).build(&image.name, labels, uses_cache));
-        push(&mut plan, &mut index, image, action);
+        push(&mut plan, &mut index, image, action, together.as_ref());
     }
-    plan.summary = plan.steps.len() > 1;
+    plan.summary = index.len() > 1;
     Ok(plan)
 }
 
@@ -149,7 +171,7 @@ fn whole(project: &Project, facts: &Facts, images: &[&Image], wanted: &[ImageNam
         } else {
             Action::Unless(docker::is_present_at(&decides.reference, decides.stage.as_deref()), build)
         };
-        push(&mut plan, &mut index, image, action);
+        push(&mut plan, &mut index, image, action, None);
     }
     plan.summary = plan.steps.len() > 1;
     plan
@@ -164,10 +186,17 @@ fn begun(project: &Project, facts: &Facts) -> Plan {
     plan
 }
 
-fn push<'a>(plan: &mut Plan, index: &mut HashMap<&'a ImageName, usize>, image: &'a Image, action: Action) {
+fn push<'a>(
+    plan: &mut Plan,
+    index: &mut HashMap<&'a ImageName, usize>,
+    image: &'a Image,
+    action: Action,
+    together: Option<&(usize, Invocation)>,
+) {
     let step = Step::new(format!("build {}", image.name), action).image(&image.name).role(Role::Build);
     let bases = image.family_bases().filter_map(|base| index.get(base)).copied();
-    let step = step.after(bases);
+    let step = step.after(bases.chain(together.map(|(write, _)| *write)));
+    let step = step.together(together.map(|(_, command)| command));
     index.insert(&image.name, plan.push(step));
 }
 
@@ -274,6 +303,22 @@ mod tests {
         assert_eq!(builds(&family, &["build", "fastapi-serve", "--use-docker-cache", "false"]), ["fastapi-serve"]);
         // A helper that is named is built like an image.
         assert_eq!(builds(&family, &["build", "build-tools"]), [""; 0]);
+    }
+
+    #[test]
+    fn several_are_built_together() {
+        let changed = testing::family().built(&ALL).file("images/python-base/poetry.lock", "changed");
+        expect_plan!("build_together", changed.outline(&["build", "--all"]));
+        let commands = |family: &Family, args: &[&str]| {
+            let plan = family.plan(args).unwrap();
+            plan.steps.into_iter().filter_map(|step| step.together).count()
+        };
+        assert_eq!(commands(&changed, &["build", "--all"]), 3);
+        assert_eq!(commands(&changed, &["build", "--all", "--jobs", "2"]), 0);
+        assert_eq!(commands(&changed, &["build", "python-base"]), 0);
+        let mut elsewhere = changed;
+        elsewhere.process.insert("COMPOSE_ENV_FILES".to_owned(), "a.env".to_owned());
+        assert_eq!(commands(&elsewhere, &["build", "--all"]), 0);
     }
 
     #[test]

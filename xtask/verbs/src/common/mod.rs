@@ -58,7 +58,7 @@ const PATIENCE: &str = "20";
 /// A question that is given up after a while.
 pub fn with_patience(run: Invocation) -> Invocation {
     let args = [PATIENCE.to_owned(), run.program].into_iter().chain(run.args).collect();
-    Invocation { program: "timeout".to_owned(), args, env: run.env }
+    Invocation { program: "timeout".to_owned(), args, ..run }
 }
 
 /// `a, b and c`.

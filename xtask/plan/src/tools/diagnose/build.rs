@@ -43,6 +43,13 @@ fn run_output(tail: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
+/// Which of several images that were built in one process failed, by the step that BuildKit names.
+pub fn failed<'a>(tail: &str, images: &[&'a str]) -> Option<&'a str> {
+    let of_step = |line: &str| Some(line.strip_prefix(" > [")?.split([' ', ']']).next()?.to_owned());
+    let name = tail.lines().rev().find_map(of_step)?;
+    images.iter().find(|image| **image == name).copied()
+}
+
 /// The last error that a tool marks as one, else its last line.
 fn marked(said: &str) -> Option<&str> {
     let lines = || said.lines().rev().map(str::trim).filter(|line| !line.is_empty());

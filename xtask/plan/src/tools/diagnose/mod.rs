@@ -9,6 +9,7 @@ mod engine;
 mod packages;
 mod registry;
 
+pub use build::failed as failed_build;
 pub use engine::image_missing;
 pub use packages::conflict;
 pub use registry::login_refused;
