@@ -177,6 +177,7 @@ impl Family {
         self.facts.contexts = contexts(&project, &self.facts.files);
         let external = |reference: &str| Inspected {
             id: format!("sha256:{reference}"),
+            config: reference.to_owned(),
             tags: vec![reference.to_owned()],
             layers: vec![reference.to_owned()],
             ..Inspected::default()
@@ -203,15 +204,16 @@ impl Family {
 
     /// The suite of an image that is built has passed, with this hardware demanded.
     pub fn passed(self, name: &str, hardware: &[&str]) -> Family {
-        let id = format!("sha256:r.io/{name}:latest");
-        self.passed_for(name, &id, Some("development"), &hardware.join(","))
+        let reference = format!("r.io/{name}:latest").parse().unwrap_or_else(|error| panic!("{error}"));
+        let content = self.facts.engine.find(&reference).map(Inspected::content).unwrap_or_default();
+        self.passed_for(name, content, Some("development"), &hardware.join(","))
     }
 
-    /// The suite of an image has passed for the image with this id.
-    pub fn passed_for(self, name: &str, id: &str, stage: Option<&str>, hardware: &str) -> Family {
-        let key = Key::new(id, suite(name), stage, hardware);
+    /// The suite of an image has passed for an image with this content.
+    pub fn passed_for(self, name: &str, content: String, stage: Option<&str>, hardware: &str) -> Family {
+        let key = Key::new(content, suite(name), stage, hardware);
         let counts = Counts { tests: 1, ..Counts::default() };
-        let passed = Passed::new(name.to_owned(), key.clone(), SystemTime::UNIX_EPOCH, counts);
+        let passed = Passed::new(name.to_owned(), String::new(), key.clone(), SystemTime::UNIX_EPOCH, counts);
         self.with(|facts| facts.files.insert(key.path(), serde_json::to_string(&passed).unwrap_or_default()))
     }
 

@@ -3,6 +3,7 @@
 use crate::invocation::{EnvValue, Invocation, Probe, quote};
 use project::{ImageName, ImageRef};
 use serde::Deserialize;
+use serde_json::Value;
 use std::{collections::BTreeMap, path::Path};
 
 /// The label of a `development` stage, which everything built on one inherits.
@@ -45,6 +46,8 @@ pub struct Inspected {
     pub digests: Vec<String>,
     /// The digests of its layers, the base's first.
     pub layers: Vec<String>,
+    /// How it is run, and for what: as text, without what is empty.
+    pub config: String,
 }
 
 impl Inspected {
@@ -52,7 +55,7 @@ impl Inspected {
     /// configuration is not one: its labels say what it may be used for.
     pub fn list(json: &str) -> Option<Vec<Inspected>> {
         let images: Vec<Image> = serde_json::from_str(json).ok()?;
-        Some(images.into_iter().map(Inspected::from).collect())
+        images.iter().all(|image| image.config.is_object()).then(|| images.into_iter().map(Inspected::from).collect())
     }
 
     /// The fingerprint of what it was made of, where it is known.
@@ -70,9 +73,16 @@ impl Inspected {
         self.stage() == stage.filter(|stage| *stage == DEVELOPMENT)
     }
 
-    /// The digest that a registry gave it, else its id. Several registries may have it: the same one, whatever the order.
-    pub fn digest(&self) -> &str {
-        self.digests.iter().min().unwrap_or(&self.id)
+    /// Its configuration and its layers, as one hash. Whoever has the same image has the same content, in whichever image
+    /// store: an id is that of the configuration in one, and of a manifest or an index in the other.
+    pub fn content(&self) -> String {
+        format!("sha256:{}", identity::hash(format!("{} {:?}", self.config, self.layers).as_bytes()))
+    }
+
+    /// The digest that a registry gave it. Several registries may have it: the same one, whatever the order. (The containerd
+    /// image store names a digest of its own for what no registry has, such as a stand-in.)
+    pub fn digest(&self) -> Option<&str> {
+        self.digests.iter().min().filter(|_| stand_ins(&self.labels).is_empty()).map(String::as_str)
     }
 
     /// Was it built on this very image, which is called `name`? By its labels; by its layers, where it has none, since
@@ -97,12 +107,14 @@ struct Image {
     created: String,
     #[serde(default)]
     size: u64,
-    config: Config,
+    config: Value,
+    #[serde(default)]
+    architecture: String,
     #[serde(rename = "RootFS", default)]
     root_fs: RootFs,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Config {
     labels: Option<BTreeMap<String, String>>,
@@ -117,15 +129,35 @@ struct RootFs {
 impl From<Image> for Inspected {
     fn from(image: Image) -> Inspected {
         let digests = image.repo_digests.unwrap_or_default().into_iter();
+        let Config { labels } = Config::deserialize(&image.config).unwrap_or_default();
         Inspected {
             id: image.id,
             tags: image.repo_tags.unwrap_or_default(),
             created: image.created,
             size: image.size,
-            labels: image.config.labels.unwrap_or_default(),
+            labels: labels.unwrap_or_default(),
             digests: digests.filter_map(|reference| Some(reference.split_once('@')?.1.to_owned())).collect(),
             layers: image.root_fs.layers.unwrap_or_default(),
+            config: format!("{} {}", image.architecture, without_empty(image.config)),
         }
+    }
+}
+
+/// A configuration without what says nothing: engines differ in which of it they print.
+fn without_empty(value: Value) -> Value {
+    let is_empty = |value: &Value| match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(keys) => keys.is_empty(),
+        _ => false,
+    };
+    match value {
+        Value::Object(keys) => {
+            let keys = keys.into_iter().map(|(key, value)| (key, without_empty(value)));
+            Value::Object(keys.filter(|(_, value)| !is_empty(value)).collect())
+        }
+        other => other,
     }
 }
 
@@ -259,12 +291,16 @@ pub fn is_present_at(image: &ImageRef, stage: Option<&str>) -> Probe {
     Probe { run, prints: Some(stage.filter(|stage| *stage == DEVELOPMENT).unwrap_or_default().to_owned()) }
 }
 
-/// The digest that a registry gave the image, else, for one that was only built here, its id.
+/// The digest that a registry gave the image; nothing for one that was only built here.
 pub fn digest(image: &ImageRef) -> Invocation {
-    let format = r#"{{if .RepoDigests}}{{index (split (index .RepoDigests 0) "@") 1}}{{else}}{{.Id}}{{end}}"#;
-    Invocation::new("docker", ["image", "inspect", "--format", format, &image.to_string()])
+    let format = format!(
+        "{{{{if and .RepoDigests (not (index .Config.Labels \"{STAND_IN_LABEL}\"))}}}}\
+         {{{{index (split (index .RepoDigests 0) \"@\") 1}}}}{{{{end}}}}"
+    );
+    Invocation::new("docker", ["image", "inspect", "--format", &format, &image.to_string()])
 }
 
+/// The image's id.
 pub fn image_id(image: &ImageRef) -> Invocation {
     Invocation::new("docker", ["image", "inspect", "--format", "{{.Id}}", &image.to_string()])
 }
@@ -325,6 +361,38 @@ mod tests {
         {
             assert!(list(none).is_none(), "{none}");
         }
+    }
+
+    #[test]
+    fn an_images_content_is_the_same_in_both_stores() {
+        let content = |image: serde_json::Value| Inspected::list(&json!([image]).to_string()).unwrap()[0].content();
+        let layers = json!({"Layers": ["x"]});
+        let classic = json!({"Id": "sha256:1", "RootFS": layers, "Architecture": "amd64", "Config": {
+            "Hostname": "", "Tty": false, "Cmd": ["a"], "Env": null, "Labels": {"b": "", "c": "d"},
+        }});
+        let containerd = json!({"Id": "sha256:2", "RootFS": layers, "Architecture": "amd64", "Created": "x",
+            "RepoDigests": ["a@sha256:2"], "Config": {"Labels": {"c": "d", "b": ""}, "Cmd": ["a"]}});
+        assert_eq!(content(classic.clone()), content(containerd));
+        for (key, value) in [
+            ("RootFS", json!({"Layers": ["y"]})),
+            ("Architecture", "arm64".into()),
+            ("Config", json!({"Cmd": ["b"], "Labels": {"c": "d"}})),
+        ] {
+            let mut other = classic.clone();
+            other[key] = value;
+            assert_ne!(content(other), content(classic.clone()), "{key}");
+        }
+    }
+
+    #[test]
+    fn only_a_registry_gives_a_digest() {
+        let image = |labels: &str| {
+            let json = format!(r#"[{{"Id": "1", "RepoDigests": ["a@sha256:2"], "Config": {{"Labels": {labels}}}}}]"#);
+            Inspected::list(&json).unwrap().remove(0)
+        };
+        assert_eq!(image("{}").digest(), Some("sha256:2"));
+        // The containerd image store gives it one.
+        assert_eq!(image(&json!({STAND_IN_LABEL: "a"}).to_string()).digest(), None);
     }
 
     #[test]

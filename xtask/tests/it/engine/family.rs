@@ -65,7 +65,7 @@ fn every_image_has_labels_of_its_origin() {
         assert!(label("created").starts_with("20"), "{name}: {labels}");
         assert_eq!(label("source").is_empty(), !on_the_web, "{name}: {labels}");
         let base = label("base.name");
-        let format = "{{.Id}} {{json .RepoDigests}}";
+        let format = "{{json .RepoDigests}}";
         let known = docker(&["image", "inspect", "--format", format, &base]);
         let digest = label("base.digest");
         if family().iter().any(|(_, reference)| *reference == base) {
@@ -73,7 +73,8 @@ fn every_image_has_labels_of_its_origin() {
             assert_eq!(digest, "", "{name}: {labels}");
             continue;
         }
-        assert!(digest.starts_with("sha256:") && known.contains(&digest), "{name} on {base}: {digest}, not of {known}");
+        // Of a stand-in, which no registry has, there is none.
+        assert!(digest.is_empty() || known.contains(&digest), "{name} on {base}: {digest}, not of {known}");
     }
 }
 

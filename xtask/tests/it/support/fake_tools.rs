@@ -47,7 +47,7 @@ impl Repo {
             "RepoTags": [reference],
             "Created": "2026-11-22T17:25:04.5Z",
             "Size": 75_000_000,
-            "Config": {"Labels": map},
+            "Config": {"Labels": map, "Env": [format!("BUILT={id}")]},
         });
         let json = self.fakes.join(format!("images/{reference}"));
         fs::create_dir_all(json.parent().unwrap()).unwrap();

@@ -17,10 +17,8 @@ pub fn suite_reports(repo: &Repo, image: &str, code: u8, failures: u8) {
 /// The record that a suite has passed for the image with this id.
 pub fn record_of(repo: &Repo, id: &str) -> Option<String> {
     let records = fs::read_dir(repo.root.join("target/validate/passed")).ok()?;
-    let mut paths = records.map(|record| record.unwrap().path());
-    let begins = format!("{}-", id.replace(':', "-"));
-    let path = paths.find(|path| path.file_name().unwrap().to_str().unwrap().starts_with(&begins))?;
-    Some(fs::read_to_string(path).unwrap())
+    let mut texts = records.map(|record| fs::read_to_string(record.unwrap().path()).unwrap());
+    texts.find(|text| text.contains(&format!("\"id\": \"{id}\"")))
 }
 
 /// Puts an image into the engine, built for production and validated.

@@ -230,7 +230,7 @@ fn labels(
             "OCI_BASE_DIGEST",
             external.and_then(|base| match &facts.engine {
                 Engine::NotAsked => Some(EnvValue::Printed(Box::new(docker::digest(&base.reference)))),
-                engine => text(engine.find(&base.reference)?.digest()),
+                engine => text(engine.find(&base.reference)?.digest()?),
             }),
         ));
         let of_commit = [(REVISION, revision.map(|it| &it.commit)), (CREATED, revision.map(|it| &it.time))];

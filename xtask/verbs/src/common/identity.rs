@@ -18,7 +18,10 @@ pub fn fingerprints(
     engine: &Engine,
     names: &[ImageName],
 ) -> Result<Fingerprints, Fault> {
-    let digest = |reference: &ImageRef| engine.find(reference).map(|found| found.digest().to_owned());
+    let digest = |reference: &ImageRef| {
+        let found = engine.find(reference)?;
+        Some(found.digest().map_or_else(|| found.content(), str::to_owned))
+    };
     identity::fingerprints(project, names, &facts.contexts, digest)
 }
 

@@ -65,7 +65,7 @@ fn objection(world: &World, image: &Image, flags: &flags::Deploy) -> Result<Opti
     };
     let passed = flags.force_unvalidated
         || image.suite.is_some() && {
-            let key = Key::of(project, facts, image, &found.id, stage(found))?;
+            let key = Key::of(project, facts, image, found.content(), stage(found))?;
             key.passed(&facts.files).is_some()
         };
     let objection = of_image(world, image, found, flags)

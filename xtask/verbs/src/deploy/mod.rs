@@ -129,14 +129,11 @@ mod tests {
         for (name, labels) in images {
             let id = format!("sha256:{name}");
             let stage = labels.iter().find(|(label, _)| *label == STAGE_LABEL).map(|(_, stage)| *stage);
-            family = family.passed_for(name, &id, stage, "");
             let labels = labels.iter().map(|(label, value)| ((*label).to_owned(), (*value).to_owned())).collect();
-            engine.push(Inspected {
-                id,
-                tags: vec![format!("{registry}/{name}:latest")],
-                labels,
-                ..Inspected::default()
-            });
+            let tags = vec![format!("{registry}/{name}:latest")];
+            let found = Inspected { config: id.clone(), id, tags, labels, ..Inspected::default() };
+            family = family.passed_for(name, found.content(), stage, "");
+            engine.push(found);
         }
         family.with(|facts| facts.engine = Engine::Has(engine))
     }
@@ -226,8 +223,11 @@ mod tests {
     fn all_objections_are_reported_at_once() {
         let family = family("r.io", &[("python-base", &[]), ("kubeflow-a", &[(STAGE_LABEL, "development")])]);
         let records: Vec<_> = family.facts.files.below("target/validate/passed".as_ref()).collect();
-        let record = records.iter().map(|(path, _)| path.to_str().unwrap().to_owned());
-        let record = record.into_iter().find(|path| path.contains("python-base")).unwrap();
+        let is_of = |path: &&std::path::Path| {
+            let text = family.facts.files.text(path).unwrap().unwrap();
+            text.contains("\"image\":\"python-base\"")
+        };
+        let record = records.iter().map(|(path, _)| *path).find(is_of).unwrap().to_str().unwrap().to_owned();
         let family = family.without(&record);
         let fault = family.fault(&["deploy", "--all"]);
         for why in [
@@ -242,13 +242,15 @@ mod tests {
             assert!(help.contains(command), "no {command} in {help}");
         }
         assert!(family.plan(&["deploy", "python-base", "--force-unvalidated"]).is_ok());
+        let Engine::Has(images) = &family.facts.engine else { panic!() };
+        let content = images[0].content();
         // A suite that tested the promises of the other stage has not passed.
-        let family = family.passed_for("python-base", "sha256:python-base", Some("development"), "");
+        let family = family.passed_for("python-base", content.clone(), Some("development"), "");
         assert!(family.fault(&["deploy", "python-base"]).what.contains("has not passed"));
         // Nor has one that demanded other hardware, or that was another one then.
-        let family = family.passed_for("python-base", "sha256:python-base", None, "gpu");
+        let family = family.passed_for("python-base", content.clone(), None, "gpu");
         assert!(family.fault(&["deploy", "python-base"]).what.contains("has not passed"));
-        let family = family.passed_for("python-base", "sha256:python-base", None, "");
+        let family = family.passed_for("python-base", content.clone(), None, "");
         assert!(family.plan(&["deploy", "python-base"]).is_ok());
     }
 

@@ -41,7 +41,10 @@ pub fn shown<'a>(project: &'a Project, facts: &Facts, graph: &Graph, engine: &En
     let of_image = |image: &'a Image| {
         let node = nodes.get(image.name.as_str()).map(|index| &graph.nodes[*index]);
         let local = local::local(engine, project, &known, image);
-        let key = |local: &Local| Key::of(project, facts, image, &local.id, Some(local.stage())).ok();
+        let key = |local: &Local| {
+            let content = engine.find(&image.reference)?.content();
+            Key::of(project, facts, image, content, Some(local.stage())).ok()
+        };
         let passed = local.as_ref().and_then(key).and_then(|key| key.passed(&facts.files));
         Shown {
             image,

@@ -26,8 +26,17 @@ pub struct Suite {
     /// Only a part of it ran: pytest's options chose it.
     pub part: bool,
     pub began: SystemTime,
-    /// What it passes for, by the image's id before it ran, and where the record belongs; not known in a dry run.
-    pub record: Option<(Key, PathBuf)>,
+    /// What it passes for, and where the record belongs; not known in a dry run.
+    pub record: Option<Record>,
+}
+
+/// What is recorded of a suite that passes.
+#[derive(Debug, Clone)]
+pub struct Record {
+    pub key: Key,
+    /// The image's id before the suite ran.
+    pub id: String,
+    pub path: PathBuf,
 }
 
 impl Suite {
@@ -87,17 +96,17 @@ impl Suite {
     /// Records that the suite passed for the image with this id. Reads the report and asks for the id again, after the
     /// suite was judged.
     pub fn record(&self, inputs: &Inputs) -> Report {
-        let (Some(Outcome::Done), Some((key, path))) = (inputs.after.first(), &self.record) else {
+        let (Some(Outcome::Done), Some(Record { key, id, path })) = (inputs.after.first(), &self.record) else {
             return Report::default();
         };
         // A build meanwhile may have given the tag to another image, which may be the one that was tested.
         match inputs.stdout(1) {
-            Some(now) if now == key.id => {}
+            Some(now) if now == id => {}
             Some(_) => return Report::default().fail(self.changed()),
             None => return Report::default().fail(self.gone(inputs)),
         }
         let counts = Junit::parse(inputs.text(0).unwrap_or_default()).counts;
-        let passed = Passed::new(self.reference.to_string(), key.clone(), self.began, counts);
+        let passed = Passed::new(self.reference.to_string(), id.clone(), key.clone(), self.began, counts);
         match serde_json::to_string_pretty(&passed) {
             Ok(text) => Report::default().write(path, text + "\n"),
             Err(e) => Report::default().fail(Fault::new(Cause::Internal, format!("writing a record as JSON: {e}"))),
@@ -142,10 +151,11 @@ mod tests {
             junit: "target/validate/a/junit.xml".into(),
             part: false,
             began: SystemTime::UNIX_EPOCH,
-            record: Some((
-                Key::new(ID, identity::hash(b"suite"), Some("development"), "gpu"),
-                "target/validate/passed/sha256-1.json".into(),
-            )),
+            record: Some(Record {
+                key: Key::new("sha256:c".to_owned(), identity::hash(b"suite"), Some("development"), "gpu"),
+                id: ID.to_owned(),
+                path: "target/validate/passed/1.json".into(),
+            }),
             project,
         }
     }
@@ -207,11 +217,11 @@ mod tests {
         };
         let report = record(&suite(), printed(0, ID, ""), Outcome::Done);
         let [(path, text)] = &report.writes[..] else { panic!("{report:?}") };
-        assert_eq!(path.to_str(), Some("target/validate/passed/sha256-1.json"));
+        assert_eq!(path.to_str(), Some("target/validate/passed/1.json"));
         // For a person to read.
         let hash = identity::hash(b"suite");
         let expected = format!(
-            "{{\n  \"image\": \"r.io/a:latest\",\n  \"id\": \"sha256:1\",\n  \"suite\": \"{hash}\",\n  \"stage\": \"development\",\n  \
+            "{{\n  \"image\": \"r.io/a:latest\",\n  \"id\": \"sha256:1\",\n  \"content\": \"sha256:c\",\n  \"suite\": \"{hash}\",\n  \"stage\": \"development\",\n  \
              \"hardware\": [\n    \"gpu\"\n  ],\n  \"when\": \"1970-01-01 00:00 UTC\",\n  \"tests\": 5,\n  \"failures\": 0,\n  \
              \"errors\": 0,\n  \"skipped\": 1\n}}\n"
         );

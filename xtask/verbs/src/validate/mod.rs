@@ -15,7 +15,7 @@ use crate::{
     },
     flags::{self, Globals},
 };
-use judge::Suite;
+use judge::{Record, Suite};
 pub use junit::Counts;
 use plan::{
     Action, Compute, Facts, Needs, OnFailure, Plan, Report, Role, Source, Step, facts::Engine, quote, tools::docker,
@@ -128,7 +128,7 @@ impl flags::Validate {
 /// What an image's suite passes for; none where the engine doesn't have the image, or nobody asked.
 fn key(project: &Project, facts: &Facts, image: &Image) -> Result<Option<Key>, Fault> {
     let found = facts.engine.find(&image.reference);
-    found.map(|found| Key::of(project, facts, image, &found.id, image.stage.as_deref())).transpose()
+    found.map(|found| Key::of(project, facts, image, found.content(), image.stage.as_deref())).transpose()
 }
 
 /// The images that have a suite, and its service.
@@ -205,7 +205,11 @@ fn run(
         began: facts.now,
         junit: facts.shown(report(name)),
         part: !options.is_empty(),
-        record: key.map(|key| (key.clone(), facts.shown(key.path()))),
+        record: key.zip(facts.engine.find(&image.reference)).map(|(key, found)| Record {
+            id: found.id.clone(),
+            path: facts.shown(key.path()),
+            key,
+        }),
     };
     let judge = suite.clone();
     let sources = [Source::File(suite.junit.clone())];

@@ -20,10 +20,10 @@ const HARDWARE: &str = "REQUIRE_HARDWARE";
 const DEVELOPMENT: &str = "development";
 const PRODUCTION: &str = "production";
 
-/// What a pass is a pass of: the image, the suite, the stage whose promises are tested, and the hardware that is demanded.
+/// What a pass is a pass of: the image's content, the suite, the stage whose promises are tested, and the hardware that is demanded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Key {
-    pub id: String,
+    content: String,
     suite: String,
     stage: String,
     hardware: Vec<String>,
@@ -33,6 +33,8 @@ pub struct Key {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Passed {
     image: String,
+    /// What the engine calls it that had it.
+    id: String,
     #[serde(flatten)]
     key: Key,
     /// When that run began.
@@ -44,32 +46,42 @@ pub struct Passed {
 }
 
 impl Key {
-    /// Of an image's suite as it is now, for the image with this id.
+    /// Of an image's suite as it is now, for what the engine has of the image.
     ///
     /// # Errors
     /// The suite can't be read, or was not read.
-    pub fn of(project: &Project, facts: &Facts, image: &Image, id: &str, stage: Option<&str>) -> Result<Key, Fault> {
+    pub fn of(
+        project: &Project,
+        facts: &Facts,
+        image: &Image,
+        content: String,
+        stage: Option<&str>,
+    ) -> Result<Key, Fault> {
         let suite = facts.suites.get(&image.name).ok_or_else(|| {
             Fault::new(Cause::Internal, format!("the suite of {} was not read before planning", image.name))
                 .help("this is a fault of the xtask itself: please report it")
         })?;
-        Ok(Key::new(id, suite.clone()?, stage, project.vars.get(HARDWARE).unwrap_or_default()))
+        Ok(Key::new(content, suite.clone()?, stage, project.vars.get(HARDWARE).unwrap_or_default()))
     }
 
-    pub fn new(id: &str, suite: Hash, stage: Option<&str>, hardware: &str) -> Key {
+    pub fn new(content: String, suite: Hash, stage: Option<&str>, hardware: &str) -> Key {
         let named = hardware.split([',', ' ']).filter(|name| !name.is_empty()).map(str::to_owned);
         let mut hardware: Vec<String> = named.collect();
         hardware.sort();
         hardware.dedup();
         // To a label, what is not development is production.
         let stage = stage.filter(|stage| *stage == DEVELOPMENT).unwrap_or(PRODUCTION);
-        Key { id: id.to_owned(), suite: suite.to_string(), stage: stage.to_owned(), hardware }
+        Key { content, suite: suite.to_string(), stage: stage.to_owned(), hardware }
+    }
+
+    /// All of it as one name.
+    pub fn hash(&self) -> Hash {
+        hash(format!("{} {} {} {:?}", self.content, self.suite, self.stage, self.hardware).as_bytes())
     }
 
     /// Where its record is, below the root: one file each, so that none replaces another's.
     pub fn path(&self) -> PathBuf {
-        let rest = hash(format!("{} {} {:?}", self.suite, self.stage, self.hardware).as_bytes()).to_string();
-        folder().join(format!("{}-{}.json", self.id.replace(':', "-"), &rest[..12]))
+        folder().join(format!("{}.json", self.hash()))
     }
 
     /// The record of exactly this, and when it was written.
@@ -81,9 +93,9 @@ impl Key {
 }
 
 impl Passed {
-    pub fn new(image: String, key: Key, began: SystemTime, counts: Counts) -> Passed {
+    pub fn new(image: String, id: String, key: Key, began: SystemTime, counts: Counts) -> Passed {
         let Counts { tests, failures, errors, skipped } = counts;
-        Passed { image, key, when: local::date(began), tests, failures, errors, skipped }
+        Passed { image, id, key, when: local::date(began), tests, failures, errors, skipped }
     }
 
     pub fn counts(&self) -> Counts {
@@ -106,12 +118,13 @@ mod tests {
 
     const COUNTS: Counts = Counts { tests: 4, failures: 1, errors: 2, skipped: 3 };
 
-    fn key(id: &str, suite: &str, stage: &str, hardware: &str) -> Key {
-        Key::new(id, hash(suite.as_bytes()), Some(stage), hardware)
+    fn key(content: &str, suite: &str, stage: &str, hardware: &str) -> Key {
+        Key::new(content.to_owned(), hash(suite.as_bytes()), Some(stage), hardware)
     }
 
     fn written(key: &Key) -> String {
-        serde_json::to_string(&Passed::new("a".to_owned(), key.clone(), SystemTime::UNIX_EPOCH, COUNTS)).unwrap()
+        serde_json::to_string(&Passed::new("a".to_owned(), "1".to_owned(), key.clone(), SystemTime::UNIX_EPOCH, COUNTS))
+            .unwrap()
     }
 
     #[test]
