@@ -3,6 +3,7 @@
 import os
 import pwd
 import re
+import shutil
 import signal
 import stat
 import subprocess
@@ -45,6 +46,22 @@ def test_any_user_in_a_group_that_start_adds_may_add_packages():
         status = os.stat(folder)
         assert status.st_gid in (0, 1000)
         assert stat.S_IMODE(status.st_mode) & 0o070 == 0o070
+
+
+@pytest.mark.development
+def test_a_project_s_packages_come_after_the_image_s(tmp_path):
+    """In the folder that compose lays a volume over: found by every command of the image, and hiding nothing of it."""
+    project = Path("/opt/project")
+    assert stat.S_IMODE(os.stat(project).st_mode) == 0o777
+    folder = project / Path(sysconfig.get_path("purelib")).relative_to(sys.prefix)
+    folder.mkdir(parents=True)
+    try:
+        (folder / "of_the_project.py").write_text("")
+        (folder / "yaml.py").write_text("raise SystemExit('the image has another')")
+        subprocess.run([sys.executable, "-c", "import of_the_project, yaml"], cwd=tmp_path, check=True)
+    finally:
+        shutil.rmtree(project / "lib")
+    assert "/opt/project/bin" in os.environ["PATH"].split(":")
 
 
 @pytest.mark.development
