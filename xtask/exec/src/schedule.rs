@@ -125,48 +125,52 @@ fn do_group(plan: &Plan, mut group: Vec<(usize, Vec<Outcome>)>, work: &impl Work
 /// can be done together, and are ready at the same time, are.
 fn start_ready(
     plan: &Plan,
-    mut free: usize,
+    free: usize,
     alone: &HashSet<usize>,
     states: &mut [State],
     start: &impl Fn(Vec<(usize, Vec<Outcome>)>) -> std::io::Result<()>,
 ) -> usize {
     let mut started = 0;
-    loop {
-        let mut given_up = false;
-        for (index, step) in plan.steps.iter().enumerate() {
-            if !matches!(states[index], State::Waiting) || free == 0 {
-                continue;
-            }
-            let outcome = match next(step, states, interrupt::interrupted()) {
-                Next::Waits => continue,
-                Next::IsNotRun => Outcome::NotRun,
-                Next::Starts => {
-                    let group = group_of(plan, index, alone, states);
-                    let with_ends = group.iter().map(|&index| (index, ends(&plan.steps[index], states))).collect();
-                    match start(with_ends) {
-                        Ok(()) => {
-                            for index in group {
-                                states[index] = State::Running;
-                            }
-                            started += 1;
-                            free -= 1;
-                            continue;
-                        }
-                        Err(error) => Outcome::Failed(Fault::new(
-                            Cause::Io,
-                            format!("{}: starting a thread: {error}", step.title),
-                        )),
-                    }
+    while started < free {
+        // Asked once: what neither starts nor is given up would wait for ever.
+        let interrupted = interrupt::interrupted();
+        give_up(plan, states, interrupted);
+        let Some(first) = first_ready(plan, states, interrupted) else { break };
+        let group = group_of(plan, first, alone, states);
+        let with_ends = group.iter().map(|&index| (index, ends(&plan.steps[index], states))).collect();
+        match start(with_ends) {
+            Ok(()) => {
+                for index in group {
+                    states[index] = State::Running;
                 }
-            };
-            states[index] = State::Ended(Ended::at_once(outcome));
-            given_up = true;
-        }
-        // What was just given up may have been all that another waited for.
-        if !given_up {
-            return started;
+                started += 1;
+            }
+            Err(error) => {
+                let what = format!("{}: starting a thread: {error}", plan.steps[first].title);
+                states[first] = State::Ended(Ended::at_once(Outcome::Failed(Fault::new(Cause::Io, what))));
+            }
         }
     }
+    started
+}
+
+/// Marks what will never run. A step comes after those that it waits for, so one look at each is enough.
+fn give_up(plan: &Plan, states: &mut [State], interrupted: bool) {
+    for (index, step) in plan.steps.iter().enumerate() {
+        if matches!(states[index], State::Waiting) && next(step, states, interrupted) == Next::IsNotRun {
+            states[index] = State::Ended(Ended::at_once(Outcome::NotRun));
+        }
+    }
+}
+
+/// The step to start now. What judges or reports another's end comes before further work, which can take long: an interrupt
+/// meanwhile must not lose what was done before it.
+fn first_ready(plan: &Plan, states: &[State], interrupted: bool) -> Option<usize> {
+    let is_ready = |index: &usize| {
+        matches!(states[*index], State::Waiting) && next(&plan.steps[*index], states, interrupted) == Next::Starts
+    };
+    let ready = (0..plan.steps.len()).filter(is_ready);
+    ready.min_by_key(|&index| (plan.steps[index].runs == Runs::AfterSuccess, index))
 }
 
 /// The step, with those that are ready as well and can be done together with it.

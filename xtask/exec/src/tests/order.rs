@@ -64,6 +64,16 @@ fn a_judge_has_the_last_word_on_the_failure_that_it_judges() {
 }
 
 #[test]
+fn a_judge_runs_before_further_steps() {
+    let world = World::new().with(|settings| settings.jobs = 1);
+    let steps = [world.step("a", "echo a runs"), world.step("b", "echo b runs"), judge("judge of a", &[0], None)];
+    assert_eq!(world.run(&plan(steps)), Ok(()));
+    let said = world.stderr.text();
+    let line = |text: &str| said.lines().position(|line| line.ends_with(text)).unwrap_or_else(|| panic!("{text}: {said}"));
+    assert!(line("ends: Done") < line("b runs"), "{said}");
+}
+
+#[test]
 fn steps_run_side_by_side_up_to_the_limit() {
     // Each waits for the other.
     let both = |world: &World| {

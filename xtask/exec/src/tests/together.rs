@@ -26,7 +26,8 @@ const BUILT: &str = r##"n=$((n + 1)); printf "#$n [$name] exporting to image\n#$
 fn what_is_ready_is_built_in_one_process() {
     let world = World::new();
     let command = builder(&world, &format!("for name; do {BUILT}; done"));
-    let images = [("a", &[][..]), ("b", &[]), ("c", &[0]), ("d", &[1, 0]), ("e", &[2])];
+    // Both wait for the one that is told last: what is told in two pieces starts in two.
+    let images = [("a", &[][..]), ("b", &[]), ("c", &[1]), ("d", &[1, 0]), ("e", &[2])];
     assert_eq!(world.run(&builds(&world, &command, &images)), Ok(()));
     // One alone needs none.
     assert_eq!(world.read("calls"), "a b\nc d\nalone e\n");

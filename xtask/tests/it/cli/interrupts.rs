@@ -147,6 +147,7 @@ fn an_interrupted_suite_is_neither_passed_nor_failed() {
     let suites = repo.calls().into_iter().filter(|call| call.contains(" run ")).count();
     assert_eq!((suites, repo.signals().len()), (2, 1));
     assert_eq!(record_of(&repo, "sha256:2"), None);
+    assert!(record_of(&repo, "sha256:1").is_some(), "what had passed before is remembered");
 }
 
 #[test]
