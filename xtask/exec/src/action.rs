@@ -60,6 +60,10 @@ pub fn act(run: &Run, step: &Step, sink: &Sink, after: &[Outcome]) -> Result<Out
     let tool = Tool { run, step, sink };
     match &step.action {
         Action::Run(command) => tool.run(command),
+        Action::All(commands) => {
+            commands.iter().try_for_each(|command| tool.run(command).map(drop))?;
+            Ok(Outcome::Done)
+        }
         Action::Unless(probe, command) => {
             if probe.is_yes(&tool.ask(probe)?) {
                 return Ok(Outcome::Present);

@@ -27,6 +27,7 @@ pub fn change(action: &Action) -> Result<(), Fault> {
         | Action::Unless(..)
         | Action::Either(..)
         | Action::OnlyIf(..)
+        | Action::All(..)
         | Action::Pipe(..)
         | Action::Compute(_) => Err(Fault::new(Cause::Internal, format!("`{action}` changes no file"))),
     }

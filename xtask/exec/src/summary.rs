@@ -16,7 +16,12 @@ pub fn print(ui: &Ui, plan: &Plan, ended: &[Ended]) {
 fn is_told(step: &Step, outcome: &Outcome) -> bool {
     let runs_a_tool = matches!(
         step.action,
-        Action::Run(_) | Action::Unless(..) | Action::Either(..) | Action::OnlyIf(..) | Action::Pipe(..)
+        Action::Run(_)
+            | Action::All(_)
+            | Action::Unless(..)
+            | Action::Either(..)
+            | Action::OnlyIf(..)
+            | Action::Pipe(..)
     );
     step.runs != Runs::AfterEnd && (runs_a_tool || matches!(outcome, Outcome::Failed(_)))
 }

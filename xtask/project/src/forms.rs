@@ -1,6 +1,6 @@
 //! The make variables that have a form to keep to.
 
-use crate::{error::Fault, reference, vars::Vars};
+use crate::{ImageRef, error::Fault, reference, vars::Vars};
 
 /// Says what is wrong with a value.
 type Form<'a> = &'a dyn Fn(&str) -> Result<(), String>;
@@ -33,7 +33,11 @@ pub(crate) fn check_vars(vars: &Vars) -> Result<(), Fault> {
         Ok(_) => Ok(()),
         Err(_) => Err(format!("'{text}' is not a port: 0 to 65535")),
     };
-    let checks: [(&str, Form); 7] = [
+    let repositories = |text: &str| match format!("{text}/x:y").parse::<ImageRef>() {
+        Ok(image) if !image.registry.is_empty() => Ok(()),
+        _ => Err(format!("'{text}' is not a place in a registry: for example ghcr.io/acme/cache")),
+    };
+    let checks: [(&str, Form); 8] = [
         ("IMAGE_TAG", &reference::check_tag),
         ("BASE_IMAGE_TAG", &reference::check_tag),
         ("REGISTRY", &reference::check_registry),
@@ -41,13 +45,17 @@ pub(crate) fn check_vars(vars: &Vars) -> Result<(), Fault> {
         ("AWS_REGION", &region),
         ("PLATFORM", &platform),
         ("PORT", &port),
+        ("CACHE_REGISTRY", &repositories),
     ];
     for (name, check) in checks {
         // The compose files take an empty variable for an unset one.
         if let Some(value) = vars.get(name).filter(|value| !value.is_empty()) {
             check(value).map_err(|why| {
-                Fault::usage(format!("{name} (from the {}): {why}", vars.origin(name)))
-                    .help(format!("give another with --{}, or unset it", name.to_lowercase().replace('_', "-")))
+                let help = match name {
+                    "CACHE_REGISTRY" => "set it to another, or unset it".to_owned(),
+                    _ => format!("give another with --{}, or unset it", name.to_lowercase().replace('_', "-")),
+                };
+                Fault::usage(format!("{name} (from the {}): {why}", vars.origin(name))).help(help)
             })?;
         }
     }

@@ -12,7 +12,7 @@ use crate::{
 use clap::Parser as _;
 use identity::{Hash, Sources, context::Entry, ignore::Ignore};
 use plan::{
-    Facts, Plan, facts,
+    Facts, Needs, Plan, facts,
     tools::docker::{FINGERPRINT_LABEL, Inspected, STAGE_LABEL},
 };
 use project::{Environment, ImageName, Project, error::Fault, files::Files, vars::Vars};
@@ -219,6 +219,18 @@ impl Family {
 
     /// The plan that a command line makes.
     pub fn plan(&self, args: &[&str]) -> Result<Plan, Fault> {
+        let (cli, project, facts) = self.known(args)?;
+        verb(&cli.command).more_needs(&project, &facts, &cli.globals)?;
+        verb(&cli.command).plan(&project, &facts, &cli.globals)
+    }
+
+    /// What it needs to know besides what it asks first.
+    pub fn needs(&self, args: &[&str]) -> Needs {
+        let (cli, project, facts) = self.known(args).unwrap_or_else(|fault| panic!("{fault}"));
+        verb(&cli.command).more_needs(&project, &facts, &cli.globals).unwrap_or_else(|fault| panic!("{fault}"))
+    }
+
+    fn known(&self, args: &[&str]) -> Result<(Cli, Project, Facts), Fault> {
         let cli = Cli::parse_from([&["xtask"], args].concat());
         let environment = match cli.globals.variables.environment.as_deref() {
             Some("ci") => Environment::Ci,
@@ -230,8 +242,7 @@ impl Family {
         verb(&cli.command).needs(&project, &cli.globals)?;
         let suites = project.images.iter().map(|image| (image.name.clone(), Ok(suite(image.name.as_str())))).collect();
         let facts = Facts { contexts: contexts(&project, &self.facts.files), suites, ..self.facts.clone() };
-        verb(&cli.command).more_needs(&project, &facts, &cli.globals)?;
-        verb(&cli.command).plan(&project, &facts, &cli.globals)
+        Ok((cli, project, facts))
     }
 
     #[track_caller]

@@ -278,6 +278,31 @@ pub fn pull(image: &ImageRef) -> Invocation {
     Invocation::new("docker", ["pull", &image.to_string()])
 }
 
+/// Gives an image another name.
+pub fn tag(image: &ImageRef, name: &ImageRef) -> Invocation {
+    Invocation::new("docker", ["tag", &image.to_string(), &name.to_string()])
+}
+
+/// Takes a name off an image.
+pub fn untag(name: &ImageRef) -> Invocation {
+    Invocation::new("docker", ["image", "rm", "--no-prune", &name.to_string()])
+}
+
+pub fn push(image: &ImageRef) -> Invocation {
+    Invocation::new("docker", ["push", "--quiet", &image.to_string()])
+}
+
+/// Builds an image from a folder that has a Dockerfile and all that it names.
+pub fn build_folder(folder: &Path, name: &ImageRef) -> Invocation {
+    let args = ["build", "--quiet", "--tag", &name.to_string(), &folder.display().to_string()];
+    Invocation::new("docker", args).env("BUILDX_NO_DEFAULT_ATTESTATIONS", EnvValue::Text("1".to_owned()))
+}
+
+/// An image's configuration as JSON, as its registry has it.
+pub fn registry_config(image: &ImageRef) -> Invocation {
+    Invocation::new("docker", ["buildx", "imagetools", "inspect", "--format", "{{json .Image}}", &image.to_string()])
+}
+
 /// Is the image in the engine?
 pub fn is_present(image: &ImageRef) -> Probe {
     Probe { run: inspect_all(&[image]), prints: None }

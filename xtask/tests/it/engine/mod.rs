@@ -16,5 +16,6 @@ mod kubeflow_jupyter;
 mod lock;
 mod registry;
 mod setup;
+mod shared;
 mod stubs;
 mod together;

@@ -13,6 +13,8 @@ pub struct Stubs {
     /// Of all images, and the registry that they are named by.
     pub tag: String,
     pub registry: String,
+    /// CACHE_REGISTRY.
+    pub cache: Option<String>,
 }
 
 const IMAGES: [(&str, Option<&str>); 4] =
@@ -23,7 +25,7 @@ impl Stubs {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let tag = format!("stubs-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let root = env::temp_dir().join(format!("core-images-{tag}"));
-        let stubs = Stubs { root, registry: "localhost:9".to_owned(), tag };
+        let stubs = Stubs { root, registry: "localhost:9".to_owned(), cache: None, tag };
         let write = |path: String, text: &str| {
             let path = stubs.root.join(path);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -67,6 +69,7 @@ impl Stubs {
             .current_dir(&self.root)
             .env("REGISTRY", &self.registry)
             .env("IMAGE_TAG", &self.tag)
+            .env("CACHE_REGISTRY", self.cache.as_deref().unwrap_or_default())
             .env_remove("GITHUB_ACTIONS")
             .stdin(Stdio::null())
             .output()

@@ -4,10 +4,11 @@ use super::Named;
 use crate::common::{
     identity::{Fingerprints, fingerprints},
     local::is_current,
+    shared::{self, Shared},
 };
 use identity::Hash;
 use plan::{Facts, facts::Engine};
-use project::{Image, ImageName, Project, error::Fault};
+use project::{Image, ImageName, ImageRef, Project, error::Fault};
 use std::collections::HashSet;
 
 /// What is built, bases first, and which of the named images are left alone.
@@ -15,12 +16,16 @@ use std::collections::HashSet;
 pub struct Choice<'a> {
     pub builds: Vec<Build<'a>>,
     pub kept: Vec<&'a ImageName>,
+    /// Of all of them, where they are known.
+    pub fingerprints: Fingerprints,
 }
 
 pub struct Build<'a> {
     pub image: &'a Image,
     /// None where it is built on something that doesn't say what it is made of.
     pub fingerprint: Option<Hash>,
+    /// Where it is kept, if it is: it is brought from there, and what it is built on isn't needed.
+    pub kept_at: Option<ImageRef>,
 }
 
 /// # Errors
@@ -41,6 +46,11 @@ pub fn choose<'a>(
     let known = fingerprints(project, facts, &facts.engine, wanted)?;
     let wanted: HashSet<&ImageName> = wanted.iter().collect();
     let states: Vec<State> = images.iter().map(|image| State::of(project, &facts.engine, &known, image)).collect();
+    let shared = Shared::of(project);
+    let kept_at = |image: &Image| {
+        let hash = known.get(&image.name)?.hash;
+        shared.as_ref()?.image(&image.name, hash).filter(|reference| shared::has(facts, reference))
+    };
     let mut built: HashSet<&ImageName> = HashSet::new();
     let mut needed: HashSet<&ImageName> = HashSet::new();
     for (image, state) in images.iter().zip(&states).rev() {
@@ -54,7 +64,9 @@ pub fn choose<'a>(
         };
         if builds && (is_named || needed.contains(&image.name)) {
             built.insert(&image.name);
-            needed.extend(image.family_bases());
+            if is_named && !cache || kept_at(image).is_none() {
+                needed.extend(image.family_bases());
+            }
         }
     }
     let mut choice = Choice::default();
@@ -62,17 +74,20 @@ pub fn choose<'a>(
     for (image, state) in images.iter().zip(&states) {
         let is_built = built.contains(&image.name);
         let on_known = || image.family_bases().all(|base| identified.contains(base));
-        if *state == State::Current || is_built && on_known() {
+        let is_named = wanted.contains(&image.name);
+        let kept_at = kept_at(image).filter(|_| is_built && (cache || !is_named));
+        if *state == State::Current || kept_at.is_some() || is_built && on_known() {
             identified.insert(&image.name);
         }
         if is_built {
             let fingerprint = known.get(&image.name).map(|fingerprint| fingerprint.hash);
             let fingerprint = fingerprint.filter(|_| identified.contains(&image.name));
-            choice.builds.push(Build { image, fingerprint });
-        } else if wanted.contains(&image.name) {
+            choice.builds.push(Build { image, fingerprint, kept_at });
+        } else if is_named {
             choice.kept.push(&image.name);
         }
     }
+    choice.fingerprints = known;
     Ok(choice)
 }
 

@@ -1,6 +1,7 @@
 //! `build`: the images that were named, after their bases, where the engine doesn't have them as they would be built.
 
 mod choice;
+mod keeping;
 mod outdated;
 mod together;
 
@@ -10,6 +11,7 @@ use crate::{
         identity,
         provenance::{self, CREATED, REVISION},
         revision::{Revision, revisions},
+        shared::{self, Shared},
         uses_cache,
     },
     flags::{self, Globals},
@@ -115,8 +117,11 @@ pub fn more_needs(project: &Project, facts: &Facts, wanted: &[ImageName], how: H
         // What is missing is said with all else that is.
         return Ok(Needs { docker: true, ..Needs::default() });
     }
-    let builds = !choice::choose(project, facts, wanted, how.named, how.cache)?.builds.is_empty();
-    Ok(Needs { docker: builds, git: builds, ..Needs::default() })
+    let choice = choice::choose(project, facts, wanted, how.named, how.cache)?;
+    let builds = !choice.builds.is_empty();
+    // Also what is there already: it may have been built before anybody kept it, or the last run may have been stopped.
+    let registry = keeping::asked(project, &choice, how);
+    Ok(Needs { docker: builds || !registry.is_empty(), git: builds, registry, ..Needs::default() })
 }
 
 /// Bases first; what the engine has as it would be built is left alone, and so are bases and helpers that nothing needs.
@@ -130,17 +135,20 @@ pub fn plan(project: &Project, facts: &Facts, wanted: &[ImageName], how: How) ->
     if facts.engine == Engine::NotAsked {
         return Ok(whole(project, facts, &images, wanted, named, cache));
     }
-    let Choice { builds, kept } = choice::choose(project, facts, wanted, how.named, how.cache)?;
+    let choice = choice::choose(project, facts, wanted, how.named, how.cache)?;
+    let keeping = keeping::Keeping::of(project, facts, &choice, how);
+    let Choice { builds, kept, .. } = choice;
     let mut plan = if builds.is_empty() { Plan::default() } else { begun(project, facts) };
     if !kept.is_empty() && named == Named::All {
         let names: Vec<&str> = kept.iter().map(|name| name.as_str()).collect();
         plan.note(format!("already built from what they are made of now: {}", names.join(", ")));
     }
+    let (fetched, builds): (Vec<_>, Vec<_>) = builds.into_iter().partition(|build| build.kept_at.is_some());
     let names: Vec<ImageName> = builds.iter().map(|build| build.image.name.clone()).collect();
     let revisions = revisions(project, facts, &names)?;
     note_cut(project, &revisions, &mut plan);
     let wanted = wanted.iter().collect::<HashSet<_>>();
-    let target = |choice::Build { image, fingerprint }| {
+    let target = |choice::Build { image, fingerprint, .. }| {
         let fingerprint = fingerprint.map(|hash| EnvValue::Text(hash.to_string()));
         let labels = labels(project, facts, image, fingerprint, revisions.get(&image.name));
         Target { image, labels, uses_cache: cache || image.helper && !wanted.contains(&image.name) }
@@ -148,17 +156,25 @@ pub fn plan(project: &Project, facts: &Facts, wanted: &[ImageName], how: How) ->
     let targets: Vec<Target> = builds.into_iter().map(target).collect();
     let together = if how.together { together::plan(project, facts, &targets, &mut plan)? } else { None };
     let mut index = HashMap::new();
+    for choice::Build { image, kept_at, .. } in &fetched {
+        let fetch = kept_at.iter().map(|from| shared::fetch(project, facts, image, from));
+        index.extend(fetch.map(|step| (&image.name, plan.push(step))));
+    }
     for Target { image, labels, uses_cache } in targets {
         let action = Action::Run(facts.compose(project).build(&image.name, labels, uses_cache));
         push(&mut plan, &mut index, image, action, together.as_ref());
     }
-    plan.summary = index.len() > 1;
+    keeping.plan(&index, &mut plan);
+    plan.summary = plan.steps.len() > 1;
     Ok(plan)
 }
 
 /// The plan of a dry run, which asks nobody: a base is built where it is missing.
 fn whole(project: &Project, facts: &Facts, images: &[&Image], wanted: &[ImageName], named: Named, cache: bool) -> Plan {
     let mut plan = begun(project, facts);
+    if let Some(shared) = Shared::of(project) {
+        plan.note(format!("a run fetches what {} has, instead of building it", shared.place));
+    }
     let (mut index, named_ones) = (HashMap::new(), wanted.iter().collect::<HashSet<_>>());
     for image in images {
         let is_named = named_ones.contains(&image.name);

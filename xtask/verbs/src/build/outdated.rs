@@ -5,7 +5,7 @@ use crate::common::{
     local::{self, outdated, rebuild},
     rerun::rerun,
 };
-use plan::{Action, Compute, Facts, Outcome, Plan, Report, Source, Step, facts::Engine, tools::docker};
+use plan::{Action, Compute, Facts, OnFailure, Outcome, Plan, Report, Source, Step, facts::Engine, tools::docker};
 use project::{ImageName, Project};
 
 /// Adds a step that says what to build next, where a change stopped half-way through the family: at what is built on
@@ -16,7 +16,8 @@ pub fn note(project: &Project, facts: &Facts, plan: &mut Plan) {
         .iter()
         .enumerate()
         .filter_map(|(at, step)| {
-            let name = step.image.clone()?;
+            // What only keeps an image elsewhere changes none here.
+            let name = step.image.clone().filter(|_| step.on_failure == OnFailure::Fail)?;
             project.image(&name).is_ok_and(|image| !image.helper).then_some((at, name))
         })
         .collect();

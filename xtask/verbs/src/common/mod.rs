@@ -10,6 +10,7 @@ pub mod reasons;
 pub mod registry;
 pub mod rerun;
 pub mod revision;
+pub mod shared;
 pub mod table;
 pub mod trust;
 

@@ -1,6 +1,7 @@
 //! What a suite's end and its report mean.
 
 use super::{
+    elsewhere,
     junit::{Failed, Junit},
     record::{Key, Passed},
 };
@@ -25,6 +26,8 @@ pub struct Suite {
     pub junit: PathBuf,
     /// Only a part of it ran: pytest's options chose it.
     pub part: bool,
+    /// Its pass is kept for other machines.
+    pub share: bool,
     pub began: SystemTime,
     /// What it passes for, and where the record belongs; not known in a dry run.
     pub record: Option<Record>,
@@ -37,6 +40,8 @@ pub struct Record {
     /// The image's id before the suite ran.
     pub id: String,
     pub path: PathBuf,
+    /// Where it lies as it is kept for other machines.
+    pub folder: PathBuf,
 }
 
 impl Suite {
@@ -96,7 +101,7 @@ impl Suite {
     /// Records that the suite passed for the image with this id. Reads the report and asks for the id again, after the
     /// suite was judged.
     pub fn record(&self, inputs: &Inputs) -> Report {
-        let (Some(Outcome::Done), Some(Record { key, id, path })) = (inputs.after.first(), &self.record) else {
+        let (Some(Outcome::Done), Some(Record { key, id, path, folder })) = (inputs.after.first(), &self.record) else {
             return Report::default();
         };
         // A build meanwhile may have given the tag to another image, which may be the one that was tested.
@@ -107,9 +112,11 @@ impl Suite {
         }
         let counts = Junit::parse(inputs.text(0).unwrap_or_default()).counts;
         let passed = Passed::new(self.reference.to_string(), id.clone(), key.clone(), self.began, counts);
-        match serde_json::to_string_pretty(&passed) {
-            Ok(text) => Report::default().write(path, text + "\n"),
-            Err(e) => Report::default().fail(Fault::new(Cause::Internal, format!("writing a record as JSON: {e}"))),
+        let report = Report::default().write(path, passed.text());
+        if self.share {
+            elsewhere::files(folder, &passed).into_iter().fold(report, |report, (path, text)| report.write(&path, text))
+        } else {
+            report
         }
     }
 
@@ -150,11 +157,13 @@ mod tests {
             reference: "r.io/a:latest".parse().unwrap(),
             junit: "target/validate/a/junit.xml".into(),
             part: false,
+            share: false,
             began: SystemTime::UNIX_EPOCH,
             record: Some(Record {
                 key: Key::new("sha256:c".to_owned(), identity::hash(b"suite"), Some("development"), "gpu"),
                 id: ID.to_owned(),
                 path: "target/validate/passed/1.json".into(),
+                folder: "target/validate/shared/a".into(),
             }),
             project,
         }

@@ -1,5 +1,6 @@
 //! `validate`: an image's suite, in a container of the image exactly as built; and the record that `deploy` asks for.
 
+mod elsewhere;
 mod judge;
 mod junit;
 mod readable;
@@ -51,7 +52,8 @@ impl Verb for flags::Validate {
     fn more_needs(&self, project: &Project, facts: &Facts, _globals: &Globals) -> Result<Needs, Fault> {
         let suites = suites(project, &self.wanted(project)?)?;
         let docker = suites.len() > self.recorded(project, facts, &suites)?.len();
-        Ok(Needs { docker, ..Needs::default() })
+        let registry = if self.is_whole() { elsewhere::asked(project, facts, &suites)? } else { Vec::new() };
+        Ok(Needs { docker, registry, ..Needs::default() })
     }
 
     fn plan(&self, project: &Project, facts: &Facts, _globals: &Globals) -> Result<Plan, Fault> {
@@ -71,8 +73,12 @@ impl Verb for flags::Validate {
             let names: Vec<&str> = recorded.iter().map(|name| name.as_str()).collect();
             plan.note(format!("already passed as they are now (`--rerun` runs them): {}", names.join(", ")));
         }
-        let runs: Vec<(&Image, &str)> =
-            suites.iter().filter(|(image, _)| !recorded.contains(&&image.name)).copied().collect();
+        let elsewhere = match self.is_whole() && !self.rerun {
+            true => elsewhere::passed(project, facts, &suites, &recorded, &mut plan)?,
+            false => Vec::new(),
+        };
+        let is_run = |image: &Image| !recorded.contains(&&image.name) && !elsewhere.contains(&&image.name);
+        let runs: Vec<(&Image, &str)> = suites.iter().filter(|(image, _)| is_run(image)).copied().collect();
         for (image, _) in &suites {
             if let Some(outdated) = outdated(&facts.engine, project, &known, image) {
                 let help = rerun(project, project.environment, &rebuild([&outdated]));
@@ -82,17 +88,21 @@ impl Verb for flags::Validate {
                 plan.note(format!("{}: only a part of its suite, so this isn't recorded as validated", image.name));
             }
         }
+        let first = plan.steps.len();
         if let Some(open) = readable::step(facts).filter(|_| !runs.is_empty()) {
             plan.push(open);
         }
-        let first = plan.steps.len();
-        let judged = runs.iter().map(|suite| run(project, facts, *suite, &self.pytest, 0..first, &mut plan));
+        let first = first..plan.steps.len();
+        let judged = runs.iter().map(|suite| run(project, facts, *suite, &self.pytest, first.clone(), &mut plan));
         let judged: Vec<(Suite, usize)> = judged.collect::<Result<_, Fault>>()?;
         if self.pytest.is_empty() {
             // After all judgements: a test that failed says more than a record that can't be written.
-            for (suite, judged) in judged {
-                record(suite, judged, &mut plan);
+            for ((suite, judged), (image, _)) in judged.into_iter().zip(&runs) {
+                let keep = suite.record.as_ref().and_then(|record| elsewhere::keep(project, facts, image, &record.key));
+                let recorded = record(Suite { share: keep.is_some(), ..suite }, judged, &mut plan);
+                plan.steps.extend(keep.map(|step| step.after([judged, recorded])));
             }
+            elsewhere::keep_recorded(project, facts, &suites, &recorded, &mut plan)?;
         }
         plan.summary = runs.len() > 1;
         Ok(plan)
@@ -100,6 +110,11 @@ impl Verb for flags::Validate {
 }
 
 impl flags::Validate {
+    /// Whole suites, not parts of them.
+    fn is_whole(&self) -> bool {
+        self.pytest.is_empty()
+    }
+
     fn wanted(&self, project: &Project) -> Result<Vec<ImageName>, Fault> {
         let named = self.images.of(project)?;
         if self.with_dependents { project.with_dependents(&named) } else { Ok(named) }
@@ -205,9 +220,11 @@ fn run(
         began: facts.now,
         junit: facts.shown(report(name)),
         part: !options.is_empty(),
+        share: false,
         record: key.zip(facts.engine.find(&image.reference)).map(|(key, found)| Record {
             id: found.id.clone(),
             path: facts.shown(key.path()),
+            folder: facts.shown(elsewhere::folder(name)),
             key,
         }),
     };
@@ -235,13 +252,13 @@ fn inspect(image: &Image, to: &Path) -> Step {
     Step::new(format!("inspect {}", image.name), Action::Compute(write)).image(&image.name)
 }
 
-fn record(suite: Suite, judged: usize, plan: &mut Plan) {
+fn record(suite: Suite, judged: usize, plan: &mut Plan) -> usize {
     let name = suite.name.clone();
     let sources = [Source::File(suite.junit.clone()), Source::Output(docker::image_id(&suite.reference))];
     let shown = format!("# records for which image {name}-tests passed");
     let record = Compute::new(shown, sources, move |inputs| suite.record(inputs));
     let step = Step::new(format!("record that {name} was validated"), Action::Compute(record)).image(&name);
-    plan.push(step.after_end([judged]));
+    plan.push(step.after_end([judged]))
 }
 
 #[cfg(test)]

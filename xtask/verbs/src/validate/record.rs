@@ -98,6 +98,26 @@ impl Passed {
         Passed { image, id, key, when: local::date(began), tests, failures, errors, skipped }
     }
 
+    /// As it is written down, for people, too.
+    pub fn text(&self) -> String {
+        serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
+    }
+
+    /// As one line.
+    pub fn line(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// What such a line says, where it is the pass of this.
+    pub fn read(line: &str, key: &Key) -> Option<Passed> {
+        serde_json::from_str(line).ok().filter(|passed: &Passed| passed.key == *key)
+    }
+
+    /// The same pass, of an image that this engine calls so.
+    pub fn here(self, image: &Image, id: &str) -> Passed {
+        Passed { image: image.reference.to_string(), id: id.to_owned(), ..self }
+    }
+
     pub fn counts(&self) -> Counts {
         Counts { tests: self.tests, failures: self.failures, errors: self.errors, skipped: self.skipped }
     }

@@ -1,0 +1,103 @@
+//! The memory that machines share: a registry (`CACHE_REGISTRY`) where images are kept under their fingerprint, and what
+//! their suites passed for under the hash of all that a pass depends on. What a name says never changes, so there is
+//! nothing to lock, and immutable tags suit it.
+
+use super::{own_variable, registry};
+use identity::Hash;
+use plan::{
+    Action, Facts, OnFailure, Role, Step,
+    facts::Published,
+    tools::docker::{self, STAND_IN},
+};
+use project::{Image, ImageName, ImageRef, Origin, Project};
+
+const VARIABLE: &str = "CACHE_REGISTRY";
+
+/// A place in a registry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shared {
+    pub place: String,
+}
+
+impl Shared {
+    /// None where nobody asked for one.
+    pub fn of(project: &Project) -> Option<Shared> {
+        own_variable(project, None, VARIABLE).map(|place| Shared { place })
+    }
+
+    /// Where the image with this fingerprint is kept.
+    pub fn image(&self, name: &ImageName, fingerprint: Hash) -> Option<ImageRef> {
+        format!("{}/{name}:fp-{fingerprint}", self.place).parse().ok()
+    }
+
+    /// Where it is kept that an image's suite has passed, by the hash of what the pass depends on.
+    pub fn pass(&self, name: &ImageName, key: Hash) -> Option<ImageRef> {
+        format!("{}/{name}:passed-{key}", self.place).parse().ok()
+    }
+
+    /// Why the registry was no help, where it didn't answer.
+    pub fn silence(&self, facts: &Facts, asked: &[ImageRef]) -> Option<String> {
+        let why = asked.iter().find_map(|reference| match facts.registry.get(reference)? {
+            Published::Refused(why) | Published::Unreachable(why) => Some(why),
+            _ => None,
+        })?;
+        Some(format!("{VARIABLE}: {} doesn't say what it has, so it is passed over: {why}", self.place))
+    }
+}
+
+/// Has a registry this?
+pub fn has(facts: &Facts, reference: &ImageRef) -> bool {
+    matches!(facts.registry.get(reference), Some(Published::Image { .. }))
+}
+
+/// Does a registry say that it hasn't?
+pub fn lacks(facts: &Facts, reference: &ImageRef) -> bool {
+    matches!(facts.registry.get(reference), Some(Published::Missing | Published::NoRepository))
+}
+
+/// May what is built for this image be kept there? What stands on a stand-in never leaves this machine.
+pub fn may_leave(project: &Project, facts: &Facts, image: &Image, to: &ImageRef) -> bool {
+    let on_stand_in = |image: &&Image| {
+        let stands_in = |reference: &ImageRef| {
+            facts.engine.find(reference).is_some_and(|found| !docker::stand_ins(&found.labels).is_empty())
+        };
+        let of_others = image.bases.iter().filter(|base| !matches!(base.origin, Origin::Family(_)));
+        image.indexes.iter().any(|(_, url)| url == STAND_IN) || of_others.map(|base| &base.reference).any(stands_in)
+    };
+    to.is_loopback()
+        || project.with_bases(std::slice::from_ref(&image.name)).is_ok_and(|images| !images.iter().any(on_stand_in))
+}
+
+/// A step that brings an image from where it is kept, under its own name.
+pub fn fetch(project: &Project, facts: &Facts, image: &Image, from: &ImageRef) -> Step {
+    let run = vec![docker::pull(from), docker::tag(from, &image.reference), docker::untag(from)];
+    let login = registry::login(project, facts, from).map(Box::new);
+    Step::new(format!("fetch {}", image.name), Action::All(run)).image(&image.name).role(Role::Registry { login })
+}
+
+/// A step that keeps an image there. That it can't be kept fails nothing.
+pub fn keep(project: &Project, facts: &Facts, image: &Image, to: &ImageRef) -> Step {
+    let run = vec![docker::tag(&image.reference, to), docker::push(to), docker::untag(to)];
+    kept(project, facts, image, to, "keep", run).cleanup([Action::Run(docker::untag(to))])
+}
+
+/// A step that keeps there what was built from a folder.
+pub fn keep_folder(project: &Project, facts: &Facts, image: &Image, folder: &std::path::Path, to: &ImageRef) -> Step {
+    let run = vec![docker::build_folder(folder, to), docker::push(to), docker::untag(to)];
+    kept(project, facts, image, to, "keep the pass of", run)
+}
+
+fn kept(
+    project: &Project,
+    facts: &Facts,
+    image: &Image,
+    to: &ImageRef,
+    what: &str,
+    run: Vec<plan::Invocation>,
+) -> Step {
+    let login = registry::login(project, facts, to).map(Box::new);
+    Step::new(format!("{what} {}", image.name), Action::All(run))
+        .image(&image.name)
+        .role(Role::Registry { login })
+        .on_failure(OnFailure::Continue)
+}
