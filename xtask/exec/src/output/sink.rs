@@ -1,7 +1,7 @@
 //! Where a step's lines go: to standard error as they come, each behind a name where steps run side by side, or into a
 //! block that is shown whole.
 
-use super::Ui;
+use super::{Ui, plain};
 use plan::{Invocation, Note, Style};
 use std::sync::{Mutex, PoisonError};
 
@@ -62,6 +62,8 @@ impl<'a> Sink<'a> {
     pub fn say(&self, style: Style, text: &str) {
         match &self.to {
             To::Lines | To::Open => self.ui.note(Note::styled(style, text)),
+            // What stands between a tool's paragraphs parts nothing in between other tools' lines.
+            To::Named(..) if plain(text).trim().is_empty() => {}
             To::Named(colour, name) => {
                 let (ui, stream) = (self.ui, &self.ui.0.stderr);
                 let name = stream.paint(*colour, &stream.harmless(name));

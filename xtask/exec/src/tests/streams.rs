@@ -109,9 +109,13 @@ fn progress_leaves_its_last_state() {
 #[test]
 fn side_by_side_each_line_has_its_name() {
     let world = World::new();
-    assert_eq!(world.run(&plan([world.step("a", "echo one"), world.step("b", "echo two")])), Ok(()));
+    let empty = "echo; printf ' \\r\n\\033[0m\n'";
+    let steps = [world.step("a", &format!("{empty}; echo one; {empty}")), world.step("b", "echo two")];
+    assert_eq!(world.run(&plan(steps)), Ok(()));
     let said = world.stderr.text();
-    assert!(said.contains("a │ one\n") && said.contains("b │ two\n"), "{said}");
+    let mut named: Vec<&str> = said.lines().filter(|line| line.contains(" │ ") && !line.contains(" │ $ ")).collect();
+    named.sort_unstable();
+    assert_eq!(named, ["a │ one", "b │ two"], "no empty lines: {said}");
 }
 
 #[test]
