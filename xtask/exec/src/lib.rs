@@ -112,6 +112,11 @@ impl Executor {
         fault_of(plan, ended.into_iter().map(|ended| ended.outcome)).map_or(Ok(()), Err)
     }
 
+    /// How many columns the terminal has that standard output is, if it is one.
+    pub fn width(&self) -> Option<usize> {
+        self.settings.ui.width()
+    }
+
     /// Runs a tool quietly.
     ///
     /// # Errors

@@ -62,6 +62,8 @@ pub struct Facts {
     pub uid: u32,
     pub gid: u32,
     pub now: SystemTime,
+    /// How many columns the terminal has that data is printed on; none where it is a pipe or a file.
+    pub width: Option<usize>,
     /// Programs that are there: the name, and how it is called. `setup`'s own come before the PATH's.
     pub programs: BTreeMap<String, String>,
     /// The bundle of certificate authorities that tools are to trust; none where theirs must do.

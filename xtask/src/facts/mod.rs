@@ -52,6 +52,7 @@ pub fn read(
         uid: nix::unistd::getuid().as_raw(),
         gid: nix::unistd::getgid().as_raw(),
         now: SystemTime::now(),
+        width: exec.width(),
         ca_bundle: Place::ca_bundle(&project.vars),
         compose_version,
         files: Files::read(&place.root, &wanted),

@@ -3,9 +3,10 @@
 use crate::{
     Verb,
     common::{
+        enumerate,
         identity::{self, Fingerprints, known},
         local::{self, Local},
-        table::table,
+        table::{Column, Fitted, fitted},
     },
     flags::{self, Globals},
 };
@@ -17,6 +18,21 @@ use project::{
 };
 use serde_json::{Value, json};
 use std::time::SystemTime;
+
+/// What a narrow terminal has room for: what is there, and whether it is what it should be.
+const COLUMNS: [Column; 11] = [
+    Column::always("IMAGE"),
+    Column::always("BASE").least(14),
+    Column::always("HARDWARE").goes(5),
+    Column::always("LOCK").goes(1),
+    Column::always("SUITE").goes(2),
+    Column::always("LOCAL ID").goes(3),
+    Column::always("STAGE").goes(6),
+    Column::always("SIZE").goes(7),
+    Column::always("AGE").goes(8),
+    Column::always("MARKS").least(24).goes(9),
+    Column::always("DESCRIPTION").least(24).goes(4),
+];
 
 impl Verb for flags::List {
     fn needs(&self, project: &Project, _globals: &Globals) -> Result<Needs, Fault> {
@@ -40,7 +56,7 @@ impl Verb for flags::List {
             report(
                 &family.family().filter(|image| names.contains(&image.name)).map(row).collect::<Vec<_>>(),
                 &engine,
-                facts.now,
+                &facts,
                 json,
             )
         });
@@ -94,12 +110,17 @@ fn row(project: &Project, files: &Files, image: &Image, engine: &Engine, known: 
     }
 }
 
-fn report(rows: &[Row], engine: &Engine, now: SystemTime, json: bool) -> Report {
+fn report(rows: &[Row], engine: &Engine, facts: &Facts, json: bool) -> Report {
     if json {
         let rows: Value = rows.iter().map(Row::json).collect();
         return Report::default().data(format!("{rows:#}\n"));
     }
-    let report = Report::default().data(table(&cells(rows, now)));
+    let Fitted { text, left_out } = fitted(&COLUMNS, cells(rows, facts.now), facts.width);
+    let mut report = Report::default().data(text);
+    if !left_out.is_empty() {
+        let text = format!("No room for {}.\n`cargo xtask list | less -S` shows all.", enumerate(&left_out));
+        report = report.note(Note::styled(Style::Dim, text));
+    }
     match engine {
         Engine::Has(_) => report,
         Engine::NotAsked | Engine::Silent(_) => {
@@ -110,8 +131,6 @@ fn report(rows: &[Row], engine: &Engine, now: SystemTime, json: bool) -> Report 
 }
 
 fn cells(rows: &[Row], now: SystemTime) -> Vec<Vec<String>> {
-    let head =
-        ["IMAGE", "BASE", "HARDWARE", "LOCK", "SUITE", "LOCAL ID", "STAGE", "SIZE", "AGE", "MARKS", "DESCRIPTION"];
     let mark = |there: bool| if there { "yes" } else { "no" }.to_owned();
     let cells = rows.iter().map(|row| {
         let short = |reference: &String| reference.rsplit('/').next().unwrap_or_default().to_owned();
@@ -130,7 +149,7 @@ fn cells(rows: &[Row], now: SystemTime) -> Vec<Vec<String>> {
             row.description.clone().unwrap_or_default(),
         ]
     });
-    std::iter::once(head.map(str::to_owned).to_vec()).chain(cells).collect()
+    cells.collect()
 }
 
 #[cfg(test)]
@@ -140,7 +159,11 @@ mod tests {
     use plan::{Inputs, Output, compute::Input};
 
     fn report(args: &[&str], answer: Input) -> Report {
-        let plan = testing::family().plan(args).unwrap();
+        report_on(None, args, answer)
+    }
+
+    fn report_on(width: Option<usize>, args: &[&str], answer: Input) -> Report {
+        let plan = testing::family().with(|facts| facts.width = width).plan(args).unwrap();
         let [Step { action: Action::Compute(list), .. }] = &plan.steps[..] else { panic!("{}", plan.outline()) };
         list.report(&Inputs { read: vec![answer], after: Vec::new() })
     }
@@ -174,6 +197,33 @@ mod tests {
             (&rows[2]["lock"], &rows[3]["lock"], &rows[3]["suite"]),
             (&true.into(), &false.into(), &false.into())
         );
+    }
+
+    #[test]
+    fn fits_a_terminal() {
+        let found = json!([{
+            "Id": "sha256:0123456789abcdef",
+            "RepoTags": ["r.io/python-base:latest"],
+            "Created": "1970-01-01T00:00:00Z",
+            "Size": 75_000_000,
+            "Config": {"Labels": {
+                "core-images.stage": "development",
+                "core-images.stand-in": "debian:trixie-slim",
+                "core-images.fingerprint": "another",
+            }},
+        }]);
+        let answer = Input::Printed(Output { code: 1, stdout: found.to_string(), stderr: "No such image".to_owned() });
+        let whole = report(&["list"], answer.clone());
+        assert!(whole.data.lines().any(|line| line.chars().count() > 120), "{}", whole.data);
+        for width in [60, 80, 120] {
+            let shown = report_on(Some(width), &["list"], answer.clone());
+            assert!(shown.data.lines().all(|line| line.chars().count() <= width), "{width}:\n{}", shown.data);
+            assert_eq!((shown.data.lines().count(), shown.notes.len()), (5, 1), "{width}");
+            let line = shown.data.lines().find(|line| line.starts_with("python-base ")).unwrap();
+            assert!(line.contains("  on a stand-in, outdated"), "{line}");
+            assert!(line.contains("  75 MB  ") || width < 80, "{line}");
+        }
+        assert_eq!(report_on(Some(400), &["list"], answer), whole);
     }
 
     #[test]

@@ -72,6 +72,7 @@ pub fn family() -> Family {
         uid: 1000,
         gid: 1000,
         now: SystemTime::UNIX_EPOCH,
+        width: None,
         programs: programs.into(),
         ca_bundle: None,
         compose_version: Some("2.26.1".to_owned()),

@@ -15,6 +15,7 @@ pub use sink::Sink;
 use harmless::{Allow, harmless};
 use plan::{Note, Style};
 use project::error::{Cause, Fault};
+use rustix::termios::tcgetwinsize;
 use secrets::Secrets;
 use std::{
     env,
@@ -141,6 +142,12 @@ impl Ui {
             let title = escape(title).replace(':', "%3A").replace(',', "%2C");
             self.note(format!("::error title={title}::{}", escape(what)));
         }
+    }
+
+    /// The columns of the terminal that standard output is; none where it doesn't say, or is none.
+    pub(crate) fn width(&self) -> Option<usize> {
+        let size = self.0.stdout.terminal.then(|| tcgetwinsize(io::stdout()))?.ok()?;
+        Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
     }
 
     /// May a tool draw on standard error?

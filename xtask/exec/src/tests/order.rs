@@ -69,7 +69,8 @@ fn a_judge_runs_before_further_steps() {
     let steps = [world.step("a", "echo a runs"), world.step("b", "echo b runs"), judge("judge of a", &[0], None)];
     assert_eq!(world.run(&plan(steps)), Ok(()));
     let said = world.stderr.text();
-    let line = |text: &str| said.lines().position(|line| line.ends_with(text)).unwrap_or_else(|| panic!("{text}: {said}"));
+    let line =
+        |text: &str| said.lines().position(|line| line.ends_with(text)).unwrap_or_else(|| panic!("{text}: {said}"));
     assert!(line("ends: Done") < line("b runs"), "{said}");
 }
 

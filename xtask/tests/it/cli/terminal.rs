@@ -35,6 +35,24 @@ fn an_error_and_its_help_have_colour_on_a_terminal_only() {
     repo.run(&["build", "nothing"]).fails(2, &["no image nothing"]);
 }
 
+#[test]
+fn the_list_fits_the_terminal_and_is_whole_in_a_pipe() {
+    let repo = Repo::new();
+    repo.engine_has("fastapi-serve", "sha256:0123456789abcdef", &[("core-images.stage", "development")]);
+    let seen = |columns: u16, line: &str| {
+        let line = format!("stty columns {columns}; {line}");
+        repo.terminal(&format!("TERM=dumb; {line}")).run().succeeds().stdout
+    };
+    let widest = |text: &str| text.lines().map(|line| line.chars().count()).max();
+    let narrow = seen(80, "cargo xtask list");
+    assert!(widest(&narrow) <= Some(80), "{narrow}");
+    assert!(narrow.contains("\nfastapi-serve  python-base:latest  ") && narrow.contains(" 75 MB "), "{narrow}");
+    assert!(narrow.contains("`cargo xtask list | less -S` shows all."), "{narrow}");
+    let piped = seen(80, "cargo xtask list | cat");
+    assert_eq!(piped, seen(400, "cargo xtask list"));
+    assert!(piped.contains("The fastapi-serve image\n") && widest(&piped) > Some(80), "{piped}");
+}
+
 /// Side by side, each line behind its image's name, in one of several colours.
 #[test]
 fn images_side_by_side_have_colours_to_tell_them_apart() {

@@ -52,7 +52,8 @@ impl Local {
     pub fn marks(&self) -> Vec<String> {
         let outdated = self.outdated.as_ref().map(|(_, why)| format!("outdated: {why}"));
         let stand_in = self.stand_in.then(|| "on a stand-in".to_owned());
-        outdated.into_iter().chain(stand_in).collect()
+        // The shorter one first: a narrow table cuts the end.
+        stand_in.into_iter().chain(outdated).collect()
     }
 
     /// How long ago it was made; what the engine says where that is no time.
