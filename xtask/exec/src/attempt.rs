@@ -1,6 +1,6 @@
 //! One step, to its end: tries, further tries, a renewed login, and cleaning up after a failure.
 
-use crate::{Run, action, caught, interrupt, output::Sink};
+use crate::{Run, action, caught, compute, interrupt, output::Sink};
 use plan::{Action, OnFailure, Outcome, Role, Step, Style};
 use project::error::{Cause, Fault};
 use std::{
@@ -22,6 +22,7 @@ pub fn step(run: &Run, step: &Step, index: usize, after: &[Outcome]) -> Outcome 
     let outcome = match caught(|| attempts(run, step, &sink, after)).and_then(|result| result) {
         Ok(outcome) => outcome,
         Err(fault) => {
+            let fault = explained(run, step, &sink, fault);
             clean_up_to(run, step, &sink);
             // What was stopped has failed, too, but not by itself.
             Outcome::Failed(match interrupt::interrupted() {
@@ -45,6 +46,12 @@ pub fn step(run: &Run, step: &Step, index: usize, after: &[Outcome]) -> Outcome 
         ui.annotate(&step.title, &fault.what);
     }
     outcome
+}
+
+/// Why the step failed, by what is still there.
+fn explained(run: &Run, step: &Step, sink: &Sink, fault: Fault) -> Fault {
+    let Some(explanation) = step.explanation.as_ref().filter(|_| !interrupt::interrupted()) else { return fault };
+    compute::run(run, explanation, sink, &[Outcome::Failed(fault.clone())]).err().unwrap_or(fault)
 }
 
 /// Cleans up after a step that was not run.

@@ -91,6 +91,9 @@ impl Plan {
         for (index, step) in self.steps.iter().enumerate() {
             let _ = writeln!(out, "{}: {}{}", index + 1, step.title, treatment(step));
             let _ = writeln!(out, "    {}", step.action);
+            if let Some(explanation) = &step.explanation {
+                let _ = writeln!(out, "    on failure: {}", explanation.shown);
+            }
             for action in &step.cleanup {
                 let _ = writeln!(out, "    on failure: {action}");
             }

@@ -114,6 +114,8 @@ pub struct Step {
     pub together: Option<Invocation>,
     pub role: Role,
     pub on_failure: OnFailure,
+    /// Asked when the step failed, before cleaning up: what it gives says why. Its one outcome is the failure.
+    pub explanation: Option<Compute>,
     /// Run when the step failed or was interrupted, in this order; their own failures don't count. Of a step with
     /// [`Runs::AfterEnd`] also when an interrupt has kept it from running.
     pub cleanup: Vec<Action>,
@@ -130,6 +132,7 @@ impl Step {
             together: None,
             role: Role::default(),
             on_failure: OnFailure::default(),
+            explanation: None,
             cleanup: Vec::new(),
         }
     }
@@ -157,6 +160,10 @@ impl Step {
 
     pub fn on_failure(self, on_failure: OnFailure) -> Step {
         Step { on_failure, ..self }
+    }
+
+    pub fn explained_by(self, compute: Compute) -> Step {
+        Step { explanation: Some(compute), ..self }
     }
 
     pub fn cleanup(self, cleanup: impl IntoIterator<Item = Action>) -> Step {

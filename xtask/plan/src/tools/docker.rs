@@ -217,7 +217,7 @@ impl Compose {
     }
 
     pub fn logs(&self, image: &ImageName) -> Invocation {
-        self.call(&["logs", "--no-color", "--tail", "50", image.as_str()])
+        self.call(&["logs", "--no-color", "--no-log-prefix", "--tail", "50", image.as_str()])
     }
 
     pub fn port(&self, image: &ImageName, port: u16) -> Invocation {
@@ -226,6 +226,21 @@ impl Compose {
 
     pub fn shell(&self, image: &ImageName) -> Invocation {
         self.call(&["exec", image.as_str(), "bash"])
+    }
+
+    /// A shell in a container of its own, for a service that doesn't start.
+    pub fn shell_apart(&self, image: &ImageName) -> Invocation {
+        self.call(&["run", "--rm", image.as_str(), "bash"])
+    }
+
+    /// Installs what the mounted project's lock has and the image lacks into the volume of the image's service, in a
+    /// container that is called `container` and trusts `bundle`.
+    pub fn packages(&self, image: &ImageName, container: &str, bundle: Option<&str>) -> Invocation {
+        let name = format!("--name={container}");
+        let trust = bundle.map(|bundle| format!("--volume={bundle}:/etc/ssl/certs/ca-certificates.crt:ro"));
+        let head = ["run", "--rm", "--no-TTY", "--no-deps", &name, "--env=PIP_INDEX_URL"];
+        let tail = [image.as_str(), "project-packages"];
+        self.call(&head.into_iter().chain(trust.as_deref()).chain(tail).collect::<Vec<_>>())
     }
 
     /// Runs a suite in a container that is called `container`, with more options for pytest. The file `inspected` holds

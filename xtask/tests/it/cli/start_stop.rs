@@ -34,16 +34,29 @@ fn start_builds_nothing_that_is_there() {
 }
 
 #[test]
-fn a_start_that_fails_shows_the_log_and_cleans_up() {
+fn a_start_that_fails_shows_the_log_and_the_app_s_own_error_and_cleans_up() {
     let repo = Repo::new();
     repo.on("docker compose * up *", Reply::fails(1, "container core-images-fastapi-serve-1 is unhealthy"));
-    repo.on("docker compose * logs *", Reply::prints("ImportError: no module named demo"));
-    let ran = repo.run(&["start", "fastapi-serve"]).fails(1, &["is unhealthy"]);
-    assert!(ran.stderr.contains("ImportError: no module named demo"), "{}", ran.stderr);
+    repo.on("docker compose * logs *", Reply::prints("ImportError: no module named demo\nINFO: waiting"));
+    let shell = dev("run --rm fastapi-serve bash");
+    let why = "is unhealthy: it says `ImportError: no module named demo`";
+    let ran = repo.run(&["start", "fastapi-serve"]).fails(1, &[why, &shell]);
+    assert!(ran.stderr.contains("INFO: waiting"), "{}", ran.stderr);
     let calls = repo.calls();
-    let logs = dev("logs --no-color --tail 50 fastapi-serve");
+    let logs = dev("logs --no-color --no-log-prefix --tail 50 fastapi-serve");
     assert_eq!(calls[calls.len() - 2..], [logs, dev("rm --stop --force --volumes fastapi-serve")]);
     assert_eq!(ran.stdout, "");
+}
+
+#[test]
+fn a_service_whose_project_has_a_lock_that_moves_the_image_is_not_started() {
+    let repo = Repo::new();
+    let moves = "poetry.lock moves 1 of the image's packages:";
+    repo.on("docker compose * project-packages", Reply::fails(1, moves));
+    let ran = repo.xtask(&["start", "fastapi-serve"]).env("WORKSPACE", ".").run();
+    ran.fails(1, &["install the packages of .", moves]);
+    assert!(!repo.calls().iter().any(|call| call.contains(" up ")), "{:?}", repo.calls());
+    assert!(repo.calls().last().unwrap().starts_with("docker rm --force --volumes fastapi-serve-packages-"));
 }
 
 #[test]
