@@ -96,7 +96,9 @@ fn run(cli: &Cli, name: &str, ui: &Ui) -> Result<()> {
         let changed = facts::changed(&place, &project, &exec, reference)?;
         let none = since.changed.get_or_init(|| changed).is_empty();
         let none_of = cli.command.images().map(|images| images.of(&project)).transpose()?;
-        if none || none_of.is_some_and(|images| images.is_empty()) {
+        // A script reads an empty answer as well.
+        let answers = globals.json || matches!(cli.command, Command::Matrix(_));
+        if !answers && (none || none_of.is_some_and(|images| images.is_empty())) {
             ui.note(format!("nothing that images are made of has changed since {reference}"));
             return Ok(());
         }

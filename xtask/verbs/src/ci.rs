@@ -29,7 +29,7 @@ impl Verb for flags::Ci {
         let setup = (!self.no_setup).then(|| ("setup", cargo(&["xtask", "setup", "--tests"])));
         let mut steps: Vec<(&str, Invocation)> = setup.into_iter().collect();
         steps.extend(lint(&project, facts));
-        steps.extend(test(&project));
+        steps.extend(test(&project, !self.without_family));
         if self.prune_cache || project.vars.get("CI").is_some_and(|ci| ci == "true") {
             // Elsewhere the cache is a developer's own, and holds more than this project.
             steps.push(("keep the build cache within bounds", docker::prune_cache(CACHE)));
@@ -69,23 +69,29 @@ fn lint(project: &Project, facts: &Facts) -> Vec<(&'static str, Invocation)> {
 }
 
 /// What compiles, builds and runs.
-fn test(project: &Project) -> Vec<(&'static str, Invocation)> {
+fn test(project: &Project, family_too: bool) -> Vec<(&'static str, Invocation)> {
     let family = |verb: &str| {
         let run = cargo(&["xtask", verb, "--all"]);
         run.env("ENVIRONMENT", EnvValue::Text("ci".to_owned())).env("IMAGE_TAG", EnvValue::Text(TAG.to_owned()))
     };
     let with_engine = ["test", "--locked", "--workspace", "--", "--ignored", "--test-threads=1"];
+    // Those of the whole family.
+    let others: &[&str] = if family_too { &[] } else { &["--skip", "engine::family"] };
     let tagged = |reference: &ImageRef| ImageRef { tag: TAG.to_owned(), ..reference.clone() };
     let built: Vec<ImageRef> = project.family().map(|image| tagged(&image.reference)).collect();
-    vec![
+    let mut steps = vec![
         ("unit and command-line tests", cargo(&["test", "--locked", "--workspace"])),
         ("locks", cargo(&["xtask", "lock", "--check", "--all"])),
-        ("build the family", family("build")),
-        ("validate the family", family("validate")),
-        // After the builds, whose layers these find.
-        ("tests with the real engine", cargo(&with_engine)),
-        ("remove the family", docker::remove_images(&built)),
-    ]
+    ];
+    if family_too {
+        steps.extend([("build the family", family("build")), ("validate the family", family("validate"))]);
+    }
+    // After the builds, whose layers these find.
+    steps.push(("tests with the real engine", cargo(&[&with_engine[..], others].concat())));
+    if family_too {
+        steps.push(("remove the family", docker::remove_images(&built)));
+    }
+    steps
 }
 
 #[cfg(test)]
@@ -102,6 +108,9 @@ mod tests {
         expect_plan!("ci", with_workflows().outline(&["ci"]));
         let without = with_workflows().outline(&["ci", "--no-setup"]);
         assert!(!without.contains("setup") && without.starts_with("1: format\n"), "{without}");
+        let without = with_workflows().outline(&["ci", "--without-family"]);
+        assert!(!without.contains("--all\n    ENV") && !without.contains("xtask build"), "{without}");
+        assert!(without.contains("--ignored --test-threads=1 --skip engine::family"), "{without}");
     }
 
     #[test]

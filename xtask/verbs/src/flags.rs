@@ -64,6 +64,8 @@ pub enum Command {
     Fingerprint(Fingerprint),
     /// Print what is built on what
     Graph(Graph),
+    /// Print the images in waves, as JSON, for a CI that works on many machines
+    Matrix(Matrix),
     /// Write a page to look at: the graph, what the engine has, and every package's version in every image
     Report(Report),
     /// Hold the repository against its own rules: the two compose files, Dockerfiles, README
@@ -105,6 +107,7 @@ impl Command {
             Command::Deploy(verb) => Some(&verb.images),
             Command::Fingerprint(verb) => Some(&verb.images),
             Command::Lock(verb) => Some(&verb.images),
+            Command::Matrix(verb) => Some(&verb.images),
             Command::Stop(verb) => Some(&verb.images),
             Command::Validate(verb) => Some(&verb.images),
             _ => None,
@@ -228,6 +231,15 @@ pub struct Fingerprint {
 }
 
 #[derive(Debug, Args)]
+pub struct Matrix {
+    #[command(flatten)]
+    pub images: Images,
+    /// Fail where there are more waves than this: a workflow has a job for each
+    #[arg(long, value_name = "N")]
+    pub at_most: Option<usize>,
+}
+
+#[derive(Debug, Args)]
 pub struct Graph {
     /// How; --json is short for json
     #[arg(long, value_enum, default_value_t = GraphFormat::Text)]
@@ -267,4 +279,7 @@ pub struct Ci {
     /// Prune the engine's build cache to 40 GB at the end, as is done where the variable CI is `true`
     #[arg(long)]
     pub prune_cache: bool,
+    /// Leave out what builds the whole family: other machines do, by `matrix`
+    #[arg(long)]
+    pub without_family: bool,
 }

@@ -16,6 +16,7 @@ pub mod graph;
 pub mod list;
 pub mod lock;
 pub mod login;
+pub mod matrix;
 pub mod report;
 pub mod setup;
 pub mod start;
@@ -67,6 +68,7 @@ pub fn verb(command: &Command) -> Option<&dyn Verb> {
         Command::List(verb) => Some(verb),
         Command::Lock(verb) => Some(verb),
         Command::Login(verb) => Some(verb),
+        Command::Matrix(verb) => Some(verb),
         Command::Report(verb) => Some(verb),
         Command::Setup(verb) => Some(verb),
         Command::Start(verb) => Some(verb),

@@ -27,9 +27,14 @@ fn fault(line: &str) -> Option<&'static str> {
     }
 }
 
-/// One command, into which a shell puts nothing.
+/// One command, into which a shell puts nothing but a variable between double quotes, which stays one word.
 fn is_alone(command: &str) -> bool {
-    let command = command.replace(['"', '\''], "");
+    let quoted = |part: &str| {
+        part.strip_prefix('$').is_some_and(|name| name.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'))
+    };
+    let parts = command.split('"').enumerate();
+    let command: String = parts.filter(|(at, part)| at % 2 == 0 || !quoted(part)).map(|(_, part)| part).collect();
+    let command = command.replace('\'', "");
     let command = command.trim();
     ["cargo xtask ", "git "].iter().any(|start| command.starts_with(start))
         && !command.contains([';', '|', '&', '$', '`', '<', '>'])
@@ -39,7 +44,7 @@ fn is_alone(command: &str) -> bool {
 fn is_pinned(action: &str) -> bool {
     let action = action.trim();
     let pinned = action.split_once('@').and_then(|(_, at)| at.split_once(" # "));
-    action.starts_with("./")
+    ["./", "$/"].iter().any(|own| action.starts_with(own))
         || pinned.is_some_and(|(commit, version)| {
             commit.len() == 40 && commit.bytes().all(|byte| byte.is_ascii_hexdigit()) && !version.is_empty()
         })
@@ -57,10 +62,17 @@ mod tests {
             "- run: |",
             "- run: git checkout ${{ github.head_ref }}",
             "  - run: cargo xtask ci && make",
+            "- run: cargo xtask build $IMAGE",
+            "- run: cargo xtask build \"$(make)\"",
+            "- run: cargo xtask build \"${{ inputs.image }}\"",
         ] {
             assert!(fault(bad).is_some_and(|what| what.contains("make it a verb")), "{bad}");
         }
-        for good in ["- run: cargo xtask ci", "- run: git -c credential.helper='!gh auth git-credential' push origin"] {
+        for good in [
+            "- run: cargo xtask ci",
+            "- run: cargo xtask build \"$IMAGE\"",
+            "- run: git -c credential.helper='!gh auth git-credential' push origin",
+        ] {
             assert_eq!(fault(good), None, "{good}");
         }
     }
