@@ -4,7 +4,8 @@
 use crate::{
     Image, Origin, Project,
     error::Fault,
-    lockfile::Lockfile,
+    family::Member,
+    lockfile::{Lockfile, Package},
     package::PackageName,
     pin::{Pin, Pins},
     pyproject::Pyproject,
@@ -22,15 +23,39 @@ pub fn pins_of(base: &Lockfile, exceptions: &BTreeMap<PackageName, String>) -> P
     }
     for package in base.packages.iter().filter(|package| package.installed) {
         if !exceptions.contains_key(&package.name) {
-            let pin = Pin {
-                version: package.version.clone(),
-                markers: package.marker.clone(),
-                source: package.source.clone(),
-            };
-            pins.entry(package.name.clone()).or_default().push(pin);
+            pins.entry(package.name.clone()).or_default().push(pin(package));
         }
     }
     pins
+}
+
+/// What an image holds: what it installs itself, a vendor's wheels included, and all that its bases hold, but for what is
+/// in an environment of another Python. In the order from the image to its outermost base.
+pub fn held(project: &Project, members: &[Member], image: &Image) -> Pins {
+    let mut held = Pins::new();
+    let mut next = Some(image);
+    while let Some(image) = next.take() {
+        let Some(member) = members.iter().find(|member| member.image.name == image.name) else { break };
+        let mut own = Pins::new();
+        for package in member.lock.packages.iter().filter(|package| package.own) {
+            own.entry(package.name.clone()).or_default().push(pin(package));
+        }
+        let vendors = member.vendor.iter().map(|wheel| {
+            let pin = Pin { version: wheel.version.clone(), markers: None, source: None };
+            (wheel.name.clone(), vec![pin])
+        });
+        for (name, pins) in own.into_iter().chain(vendors) {
+            held.entry(name).or_insert(pins);
+        }
+        if !member.exceptions.contains_key(EVERYTHING) {
+            next = image.family_bases().filter_map(|base| project.find(base)).find(|base| !base.helper);
+        }
+    }
+    held
+}
+
+fn pin(package: &Package) -> Pin {
+    Pin { version: package.version.clone(), markers: package.marker.clone(), source: package.source.clone() }
 }
 
 impl Pyproject {

@@ -32,6 +32,8 @@ pub struct Package {
     pub version: String,
     /// Is it in the image? What the base has is, through the group of its pins; what only an extra brings isn't.
     pub installed: bool,
+    /// Does the image install it itself, whether or not its base has it?
+    pub(crate) own: bool,
     /// The marker under which it is installed, where it isn't always.
     pub marker: Option<String>,
     /// Nothing for PyPI.
@@ -146,6 +148,7 @@ fn package(lines: &Lines, table: &Table) -> Option<Package> {
         name: string("name")?.into(),
         version: string("version")?.to_owned(),
         installed: !conditions.is_empty(),
+        own: groups.contains(&"main") && !conditions.is_empty(),
         marker: any_of(conditions),
         source: table.get("source").and_then(Item::as_table_like).and_then(source),
         files: files.collect(),

@@ -60,6 +60,8 @@ pub enum Command {
     List(List),
     /// Print why an image is not what it was in a commit: which file, which argument, which package
     Explain(Explain),
+    /// Print what an image holds, for the projects on it: as constraints for pip and uv, or as a group for poetry
+    Pins(Pins),
     /// Print what images are made of, as one hash each
     Fingerprint(Fingerprint),
     /// Print what is built on what
@@ -219,6 +221,14 @@ pub struct Explain {
     /// A commit, branch or tag
     #[arg(value_name = "REF", default_value = "HEAD")]
     pub reference: String,
+}
+
+#[derive(Debug, Args)]
+pub struct Pins {
+    pub image: String,
+    /// As an optional group of a pyproject.toml, by which poetry resolves
+    #[arg(long, conflicts_with = "json")]
+    pub poetry: bool,
 }
 
 #[derive(Debug, Args)]

@@ -17,6 +17,7 @@ pub mod list;
 pub mod lock;
 pub mod login;
 pub mod matrix;
+pub mod pins;
 pub mod report;
 pub mod setup;
 pub mod start;
@@ -69,6 +70,7 @@ pub fn verb(command: &Command) -> Option<&dyn Verb> {
         Command::Lock(verb) => Some(verb),
         Command::Login(verb) => Some(verb),
         Command::Matrix(verb) => Some(verb),
+        Command::Pins(verb) => Some(verb),
         Command::Report(verb) => Some(verb),
         Command::Setup(verb) => Some(verb),
         Command::Start(verb) => Some(verb),

@@ -6,7 +6,7 @@ use std::fs;
 #[test]
 fn an_unknown_image_gets_the_nearest_name() {
     let repo = Repo::new();
-    for verb in ["lock", "build", "deploy", "start", "stop", "validate"] {
+    for verb in ["lock", "build", "deploy", "pins", "start", "stop", "validate"] {
         let ran = refuses(&repo, &[verb, "fastapi-srve"], 2, &["no image fastapi-srve in docker-compose.dev.yaml"]);
         assert!(ran.help().contains("did you mean fastapi-serve? the images are: kubeflow-a, python-base"));
     }

@@ -6,6 +6,7 @@
 use super::docker::{LIMIT, docker, root};
 use serde_json::{Value, json};
 use std::{
+    collections::BTreeMap,
     env,
     process::{Command, Output},
     thread,
@@ -193,6 +194,34 @@ fn every_image_is_started_as_the_owner_of_the_mounted_project() {
     // Nothing is mounted there.
     for (name, service) in services("ci") {
         assert_eq!(service["user"], Value::Null, "{name}");
+    }
+}
+
+/// Name and version of each line of a file of constraints; those that hold on some platforms only, on request.
+fn constraints(text: &str, conditional: bool) -> BTreeMap<&str, &str> {
+    let lines = text.lines().filter(|line| !line.starts_with('#') && (conditional || !line.contains(';')));
+    lines.filter_map(|line| line.split(" ; ").next()?.split_once("==")).collect()
+}
+
+#[test]
+#[ignore = "needs all images built: cargo xtask ci"]
+fn every_image_publishes_the_pins_that_its_lock_has() {
+    for (name, reference) in family() {
+        let run = ["run", "--rm", "--network", "none", &reference];
+        let published = docker(&[&run[..], &["cat", "/opt/constraints.txt"]].concat());
+        let published = constraints(&published, true);
+        let pins = output_of(env!("CARGO_BIN_EXE_xtask"), &["pins", &name]);
+        let pins = String::from_utf8(pins.stdout).unwrap();
+        let always = constraints(&pins, false);
+        assert!(!always.is_empty(), "{name}");
+        for (package, version) in always {
+            assert_eq!(published.get(package), Some(&version), "{name}: {package}");
+        }
+        // A vendor's stand-in may bring more, and of several versions the image has one.
+        let labels = docker(&["image", "inspect", "--format", "{{json .Config.Labels}}", &reference]);
+        let known = constraints(&pins, true);
+        let more = published.keys().filter(|package| !known.contains_key(*package)).count();
+        assert!(more == 0 || labels.contains("\"stand-in\""), "{name}: {more} packages more than its lock has");
     }
 }
 
