@@ -55,6 +55,14 @@ impl Fault {
         Fault { cause, what: what.into(), help: None }
     }
 
+    /// Several at once, one a line: they are read and repaired one by one.
+    pub fn of_several(cause: Cause, what: &str, each: &[String]) -> Fault {
+        match each {
+            [one] => Fault::new(cause, format!("{what}: {one}")),
+            _ => Fault::new(cause, format!("{what}:\n  {}", each.join("\n  "))),
+        }
+    }
+
     pub fn usage(what: impl Into<String>) -> Fault {
         Fault::new(Cause::Usage, what)
     }

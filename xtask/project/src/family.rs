@@ -16,6 +16,7 @@ use crate::{
 pub use splits::{Standards, standards};
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt,
     path::Path,
 };
 
@@ -31,6 +32,51 @@ pub const PYTHON: &str = "python";
 pub struct Finding {
     pub place: String,
     pub what: String,
+    /// The command that mends it, where there is one.
+    pub repair: Option<Repair>,
+}
+
+/// A command that mends what was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Repair {
+    Lock(ImageName),
+    /// What is generated is written again.
+    Write,
+}
+
+impl Finding {
+    pub fn new(place: impl Into<String>, what: impl Into<String>) -> Finding {
+        Finding { place: place.into(), what: what.into(), repair: None }
+    }
+
+    pub fn repair(self, repair: Repair) -> Finding {
+        Finding { repair: Some(repair), ..self }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: error: {}", self.place, self.what)?;
+        match &self.repair {
+            Some(repair) => write!(f, ": {}", repairs([repair])),
+            None => Ok(()),
+        }
+    }
+}
+
+/// One command line that does all of these.
+pub fn repairs<'a>(repairs: impl IntoIterator<Item = &'a Repair>) -> String {
+    let (mut lock, mut write): (Vec<&str>, bool) = (Vec::new(), false);
+    for repair in repairs {
+        match repair {
+            Repair::Lock(name) if lock.contains(&name.as_str()) => {}
+            Repair::Lock(name) => lock.push(name.as_str()),
+            Repair::Write => write = true,
+        }
+    }
+    let lock = (!lock.is_empty()).then(|| format!("cargo xtask lock {}", lock.join(" ")));
+    let write = write.then(|| "cargo xtask check --write".to_owned());
+    lock.into_iter().chain(write).collect::<Vec<_>>().join(" && ")
 }
 
 /// A package that comes from a vendor's own index.
@@ -109,7 +155,7 @@ pub fn members<'a>(project: &'a Project, files: &Files) -> (Vec<Member<'a>>, Vec
                 Some(help) => format!("{}: {help}", fault.what),
                 None => fault.what,
             };
-            findings.push(Finding { place: image.folder.display().to_string(), what });
+            findings.push(Finding::new(image.folder.display().to_string(), what));
             None
         }
     });
@@ -171,9 +217,9 @@ pub fn findings(members: &[Member]) -> Vec<Finding> {
 
 fn stale(member: &Member) -> Option<Finding> {
     let name = &member.image.name;
-    (!member.pyproject.is_locked_by(&member.lock)).then(|| Finding {
-        place: format!("{}:1", member.file("poetry.lock")),
-        what: format!("stale: its pyproject.toml has changed since: cargo xtask lock {name}"),
+    (!member.pyproject.is_locked_by(&member.lock)).then(|| {
+        let place = format!("{}:1", member.file("poetry.lock"));
+        Finding::new(place, "stale: its pyproject.toml has changed since").repair(Repair::Lock(name.clone()))
     })
 }
 
@@ -200,21 +246,15 @@ fn uncoupled(member: &Member, base: &Member) -> Option<Finding> {
     let more = if more == 0 { String::new() } else { format!("; and {more} more") };
     let line = differing.first().map_or(1, |name| member.pyproject.line_of(&format!("{name} =")));
     let (name, base_name) = (&member.image.name, &base.image.name);
-    Some(Finding {
-        place: format!("{}:{line}", member.file("pyproject.toml")),
-        what: format!(
-            "coupled pins are not those of {base_name}'s lock ({}{more}): cargo xtask lock {name}",
-            first.join("; ")
-        ),
-    })
+    let place = format!("{}:{line}", member.file("pyproject.toml"));
+    let what = format!("coupled pins are not those of {base_name}'s lock ({}{more})", first.join("; "));
+    Some(Finding::new(place, what).repair(Repair::Lock(name.clone())))
 }
 
 fn python(member: &Member, base: &Member) -> Option<Finding> {
     let (own, bases) = (member.pyproject.requires_python().ok()?, base.pyproject.requires_python().ok()?);
-    let finding = |what: String| Finding {
-        place: format!("{}:{}", member.file("pyproject.toml"), member.pyproject.line_of("requires-python")),
-        what,
-    };
+    let line = member.pyproject.line_of("requires-python");
+    let finding = |what: String| Finding::new(format!("{}:{line}", member.file("pyproject.toml")), what);
     match (own == bases, member.exceptions.contains_key(PYTHON)) {
         (false, false) => Some(finding(format!(
             "Python {own}, but {} has {bases}: make them one, or say why not: [tool.core-images.exceptions] {PYTHON} = \"<reason>\"",

@@ -12,7 +12,6 @@ use project::{
     vars::Vars,
 };
 use std::{collections::BTreeMap, fs, path::PathBuf, thread};
-use verbs::common::enumerate;
 
 /// The oldest docker compose whose `up --wait`, build secrets and `run --build` we use.
 const COMPOSE: (u32, u32) = (2, 20);
@@ -60,7 +59,7 @@ pub fn require(
     if problems.is_empty() {
         return Ok(version);
     }
-    Err(Fault::new(Cause::Unavailable, format!("before starting: {}", enumerate(&problems)))
+    Err(Fault::of_several(Cause::Unavailable, "before starting", &problems)
         .help("`cargo xtask setup` installs and starts what is missing, `cargo xtask doctor` shows the rest"))
 }
 

@@ -124,7 +124,8 @@ impl Ui {
     pub fn fault(&self, fault: &Fault) {
         self.labelled(Style::Bad, "error:", &fault.what);
         if let Some(help) = &fault.help {
-            self.labelled(Style::Good, " help:", help);
+            // Each line below the first.
+            self.labelled(Style::Good, " help:", &help.replace('\n', "\n       "));
         }
     }
 

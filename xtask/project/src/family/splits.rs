@@ -55,26 +55,22 @@ pub(super) fn splits(members: &[Member]) -> Vec<Finding> {
         let differing = differing(member, &standards, &locks);
         for (package, how) in differing.iter().filter(|(package, _)| !member.excepts(package)) {
             let (name, other) = (&member.image.name, &standards[*package].0.image.name);
-            findings.push(Finding {
-                place: member.place(package),
-                what: format!(
-                    "{package} {how}: cargo xtask lock {other} {name} --update={package}, or say why: \
-                     [tool.core-images.exceptions] {package} = \"<reason>\" in {}",
-                    member.file("pyproject.toml")
-                ),
-            });
+            let what = format!(
+                "{package} {how}: cargo xtask lock {other} {name} --update={package}, or say why: \
+                 [tool.core-images.exceptions] {package} = \"<reason>\" in {}",
+                member.file("pyproject.toml")
+            );
+            findings.push(Finding::new(member.place(package), what));
         }
         let needless = member.exceptions.keys().filter(|package| match package.as_str() {
             "*" => differing.is_empty(),
             PYTHON => false,
             _ => !differing.contains_key(package),
         });
-        findings.extend(needless.map(|package| Finding {
-            place: format!("{}:{}", member.file("pyproject.toml"), member.pyproject.line_of_key(package)),
-            what: format!(
-                "the exception {package} is no longer needed: remove it, then cargo xtask lock {}",
-                member.image.name
-            ),
+        findings.extend(needless.map(|package| {
+            let place = format!("{}:{}", member.file("pyproject.toml"), member.pyproject.line_of_key(package));
+            let what = format!("the exception {package} is no longer needed: remove it, then");
+            Finding::new(place, what + " cargo xtask lock " + member.image.name.as_str())
         }));
     }
     findings

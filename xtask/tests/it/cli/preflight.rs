@@ -7,7 +7,9 @@ fn without_docker_or_aws_both_are_named() {
     let repo = Repo::new();
     repo.uninstall(&["docker", "aws"]);
     let ran = refuses(&repo, &["login"], 69, &["docker is not installed", "aws is not installed"]);
-    assert!(ran.help().contains("cargo xtask setup"));
+    let lines =
+        "error: before starting:\n  aws is not installed\n  docker is not installed\n help: `cargo xtask setup` ";
+    assert!(ran.stderr.starts_with(lines), "one a line: {}", ran.stderr);
     for verb in ["build", "validate", "deploy", "start", "stop"] {
         assert!(refuses(&repo, &[verb, "python-base"], 69, &["docker is not installed"]).help().contains("setup"));
     }

@@ -179,12 +179,14 @@ impl Ran {
         self
     }
 
-    /// Ended with this code and a short message, which contains all these words.
+    /// Ended with this code and a short message, which contains all these words. Where there are several faults, each has an
+    /// indented line.
     #[track_caller]
     pub fn fails(self, code: i32, words: &[&str]) -> Ran {
         assert_eq!(self.code, code, "{}", self.stderr);
         let message = self.message();
-        assert!(message.lines().count() <= 3, "more than three lines:\n{message}");
+        let lines = message.lines().filter(|line| !line.starts_with("  "));
+        assert!(lines.count() <= 3, "more than three lines:\n{message}");
         assert!(!self.stderr.contains('\x1b'), "escapes for no terminal: {}", self.stderr);
         for word in words {
             assert!(message.contains(word), "no {word:?} in:\n{message}");
@@ -200,11 +202,11 @@ impl Ran {
         &self.stderr[at.unwrap_or_else(|| panic!("no line begins with error: in\n{}", self.stderr))..]
     }
 
-    /// The line that names the command that helps.
+    /// What helps: the command, at the end.
     #[track_caller]
     pub fn help(&self) -> &str {
-        let line = self.message().lines().find_map(|line| line.strip_prefix(" help: "));
-        line.unwrap_or_else(|| panic!("no help in\n{}", self.stderr))
+        let help = self.message().split_once("\n help: ").map(|(_, help)| help);
+        help.unwrap_or_else(|| panic!("no help in\n{}", self.stderr)).trim_end()
     }
 
     /// The commands that were echoed.

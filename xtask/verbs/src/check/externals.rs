@@ -4,7 +4,10 @@
 mod edit;
 
 use super::{Side, Written};
-use project::{Base, Image, ImageRef, Origin, Project, family::Finding};
+use project::{
+    Base, Image, ImageRef, Origin, Project,
+    family::{Finding, Repair},
+};
 use std::collections::{HashMap, HashSet};
 
 /// An external image that an argument names and no service does.
@@ -22,17 +25,17 @@ pub fn findings(sides: &[Side; 2]) -> Vec<Finding> {
 fn of_side(side: &Side) -> Vec<Finding> {
     let finding = |Unnamed { image, base, moved }: Unnamed| {
         let (name, argument, reference) = (&image.name, &base.argument, &base.reference);
-        let what = match moved {
-            Some((service, named)) => {
-                let help = match edit::place(side, image, base) {
-                    Some(_) => "cargo xtask check --write",
-                    None => "change it by hand",
-                };
-                format!("{name}: {argument} is {reference}, the service {service} has {named}: {help}")
-            }
-            None => format!("{name}: {argument} is {reference}, which no service with the profile external has"),
+        let finding = |what| side.finding_at(&["services", name.as_str(), "build", "args", argument], what);
+        let Some((service, named)) = moved else {
+            return finding(format!(
+                "{name}: {argument} is {reference}, which no service with the profile external has"
+            ));
         };
-        side.finding_at(&["services", name.as_str(), "build", "args", argument], what)
+        let what = format!("{name}: {argument} is {reference}, the service {service} has {named}");
+        match edit::place(side, image, base) {
+            Some(_) => finding(what).repair(Repair::Write),
+            None => finding(what + ": change it by hand"),
+        }
     };
     unnamed(side.project).into_iter().map(finding).collect()
 }

@@ -3,7 +3,7 @@
 use super::finding;
 use project::{
     Image, Project,
-    family::Finding,
+    family::{Finding, Repair},
     files::{Entry, Files},
 };
 use std::{
@@ -32,7 +32,7 @@ fn of_image(image: &Image, files: &Files) -> Vec<Finding> {
     let mut findings: Vec<Finding> = missing.map(|file| finding(&file, "is missing")).collect();
     let lock = folder.join("poetry.lock");
     if files.has(folder.join("pyproject.toml")) && !files.has(&lock) {
-        findings.push(finding(&lock, format!("is missing: cargo xtask lock {}", image.name)));
+        findings.push(finding(&lock, "is missing").repair(Repair::Lock(image.name.clone())));
     }
     findings
 }

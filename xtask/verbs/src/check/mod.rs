@@ -23,7 +23,7 @@ use project::{
     Environment, Image, Project,
     compose::KeyLines,
     error::Fault,
-    family::{self, Finding},
+    family::{self, Finding, Repair},
     files::Wanted,
     vars::Vars,
 };
@@ -77,10 +77,9 @@ impl Verb for flags::Check {
         let (mut findings, stale) = findings(&projects, &facts)?;
         match self.write {
             true => writes.extend(stale),
-            false => findings.extend(stale.into_iter().map(|stale| Finding {
-                place: stale.path.display().to_string(),
-                what: "its generated parts are stale: cargo xtask check --write".to_owned(),
-            })),
+            false => findings.extend(
+                stale.into_iter().map(|it| finding(&it.path, "its generated parts are stale").repair(Repair::Write)),
+            ),
         }
         Ok(plan(&facts, &findings, writes))
     }
@@ -133,8 +132,8 @@ fn plan(facts: &Facts, findings: &[Finding], writes: Vec<Written>) -> Plan {
             report = report.write(to, text);
         }
     }
-    for Finding { place, what } in findings {
-        let text = printable(&format!("{place}: error: {what}"));
+    for finding in findings {
+        let text = printable(&finding.to_string());
         shown.push(format!("# {text}"));
         report = report.note(text);
     }
@@ -142,7 +141,11 @@ fn plan(facts: &Facts, findings: &[Finding], writes: Vec<Written>) -> Plan {
         let (count, s) = (findings.len(), if findings.len() == 1 { "" } else { "s" });
         let what = format!("check: {count} fault{s} found, listed above");
         shown.push(format!("# {what}"));
-        report = report.fail(Fault::project(what));
+        let fault = Fault::project(what);
+        report = report.fail(match help(findings) {
+            Some(help) => fault.help(help),
+            None => fault,
+        });
     }
     let mut plan = Plan::default();
     if !shown.is_empty() {
@@ -150,6 +153,17 @@ fn plan(facts: &Facts, findings: &[Finding], writes: Vec<Written>) -> Plan {
         plan.push(Step::new("check", Action::Compute(check)));
     }
     plan
+}
+
+/// The one command that mends all that a command can.
+fn help(findings: &[Finding]) -> Option<String> {
+    let repairs: Vec<&Repair> = findings.iter().filter_map(|finding| finding.repair.as_ref()).collect();
+    let command = family::repairs(repairs.iter().copied());
+    match repairs.len() {
+        0 => None,
+        all if all == findings.len() => Some(format!("`{command}`")),
+        some => Some(format!("`{command}` mends {some} of them")),
+    }
 }
 
 /// A text of the repository's must not steer a terminal.
@@ -187,22 +201,26 @@ impl<'a> Side<'a> {
     fn finding_at(&self, keys: &[&str], what: impl Into<String>) -> Finding {
         // A key that comes from an anchor has no line of its own in the service.
         let line = (1..=keys.len()).rev().find_map(|count| self.keys.line(&keys[..count]));
-        Finding { place: format!("{}:{}", self.project.file(), line.unwrap_or(1)), what: what.into() }
+        Finding::new(format!("{}:{}", self.project.file(), line.unwrap_or(1)), what)
     }
 }
 
 fn finding(path: &Path, what: impl Into<String>) -> Finding {
-    Finding { place: path.display().to_string(), what: what.into() }
+    Finding::new(path.display().to_string(), what)
 }
 
 fn finding_in_line(path: &Path, line: usize, what: impl Into<String>) -> Finding {
-    Finding { place: format!("{}:{line}", path.display()), what: what.into() }
+    Finding::new(format!("{}:{line}", path.display()), what)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::testing::{CI, DEV, Rules};
+    use super::{
+        finding, help,
+        testing::{CI, DEV, Rules},
+    };
     use crate::testing::expect_plan;
+    use project::family::Repair;
 
     #[test]
     fn a_family_that_keeps_the_rules_passes() {
@@ -223,6 +241,16 @@ mod tests {
         assert_eq!(dry.notes, [], "a dry run doesn't say that it writes");
         let fault = "# images/python-base/tests: error: is missing\n# check: 2 faults found, listed above\n";
         assert!(dry.to_string().ends_with(fault), "{dry}");
+    }
+
+    #[test]
+    fn one_command_mends_all_that_a_command_can() {
+        let found = || finding("x".as_ref(), "is wrong");
+        let lock = |image: &str| found().repair(Repair::Lock(image.parse().unwrap()));
+        let all = [found().repair(Repair::Write), lock("a"), lock("b"), lock("a")];
+        assert_eq!(help(&all).as_deref(), Some("`cargo xtask lock a b && cargo xtask check --write`"));
+        assert_eq!(help(&[lock("a"), found()]).as_deref(), Some("`cargo xtask lock a` mends 1 of them"));
+        assert_eq!(help(&[found()]), None);
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! What keeps `deploy` from pushing: all of it is known before, so all of it is reported at once.
 
+use super::objections::{Objections, Repair};
 use crate::{
     common::{
         identity::{Fingerprints, fingerprints},
-        local::{outdated, rebuild},
-        rerun::rerun,
+        local::outdated,
     },
     flags,
     validate::record::Key,
@@ -17,13 +17,7 @@ use plan::{
         docker::{self, Inspected, REVISION_LABEL, STAGE_LABEL},
     },
 };
-use project::{
-    Environment, Image, ImageName, Project,
-    error::{Cause, Fault},
-};
-
-/// Why an image must not be pushed, and what helps.
-pub type Objection = (String, String);
+use project::{Image, ImageName, Project, error::Fault};
 
 /// # Errors
 /// All objections at once.
@@ -33,18 +27,11 @@ pub fn check(project: &Project, facts: &Facts, images: &[&Image], flags: &flags:
     // Without, nobody knows what is outdated: a gate fails closed.
     let known = fingerprints(project, facts, &facts.engine, &names)?;
     let world = World { project, facts, known };
-    let objections = images.iter().map(|image| objection(&world, image, flags)).collect::<Result<Vec<_>, _>>()?;
-    refuse(objections.into_iter().flatten().collect())
-}
-
-/// # Errors
-/// The objections, where there are any.
-pub fn refuse(objections: Vec<Objection>) -> Result<(), Fault> {
-    if objections.is_empty() {
-        return Ok(());
+    let mut objections = Objections::default();
+    for image in images {
+        judge(&world, image, flags, &mut objections)?;
     }
-    let (why, help): (Vec<_>, Vec<_>) = objections.into_iter().unzip();
-    Err(Fault::new(Cause::Refused, format!("deploy: nothing was pushed: {}", why.join("; "))).help(help.join("; ")))
+    objections.refuse(project)
 }
 
 /// What objections are judged by.
@@ -54,30 +41,31 @@ struct World<'a> {
     known: Fingerprints,
 }
 
-fn objection(world: &World, image: &Image, flags: &flags::Deploy) -> Result<Option<Objection>, Fault> {
+fn judge(world: &World, image: &Image, flags: &flags::Deploy, to: &mut Objections) -> Result<(), Fault> {
     let World { project, facts, .. } = world;
-    let name = &image.name;
-    // What may be published is built as ci builds it.
-    let as_ci = |command: &str| rerun(project, Environment::Ci, &format!("cargo xtask {command}"));
-    let Some(found) = facts.engine.find(&image.reference) else {
-        let why = format!("{name}: the engine has no image {}", image.reference);
-        return Ok(Some((why, as_ci(&format!("build {name}")))));
-    };
-    let passed = flags.force_unvalidated
-        || image.suite.is_some() && {
+    match facts.engine.find(&image.reference) {
+        None => {
+            let why = format!("the engine has no image {}", image.reference);
+            to.add(image, &why, Repair::Build(vec![image.name.clone()]), None);
+        }
+        // What is built again is validated again.
+        Some(found) if is_wrong(world, image, found, flags, to) => {}
+        Some(_) if flags.force_unvalidated => {}
+        Some(_) if image.suite.is_none() => {
+            to.add(image, "has no suite that could pass", Repair::None, Some("--force-unvalidated"));
+        }
+        Some(found) => {
             let key = Key::of(project, facts, image, found.content(), stage(found))?;
-            key.passed(&facts.files).is_some()
-        };
-    let objection = of_image(world, image, found, flags)
-        .or_else(|| {
-            let why = format!("{name}: its suite, as it is now, has not passed for {}", found.id);
-            (!passed).then(|| (why, as_ci(&format!("validate {name} (or --force-unvalidated)"))))
-        })
-        .or_else(|| {
-            let is_missing = facts.registry.get(&image.reference) == Some(&Published::NoRepository);
-            is_missing.then(|| no_repository(image))
-        });
-    Ok(objection)
+            if key.passed(&facts.files).is_none() {
+                let why = format!("its suite, as it is now, has not passed for {}", found.id);
+                to.add(image, &why, Repair::Validate, Some("--force-unvalidated"));
+            }
+        }
+    }
+    if facts.registry.get(&image.reference) == Some(&Published::NoRepository) {
+        no_repository(image, to);
+    }
+    Ok(())
 }
 
 /// The stage that a label names, which production has none of.
@@ -85,31 +73,30 @@ fn stage(found: &Inspected) -> Option<&str> {
     found.labels.get(STAGE_LABEL).filter(|stage| !stage.is_empty()).map(String::as_str)
 }
 
-/// What an image's own labels, and its base, say against it.
-fn of_image(world: &World, image: &Image, found: &Inspected, flags: &flags::Deploy) -> Option<Objection> {
+/// Do an image's own labels, or its base, say something against it?
+fn is_wrong(world: &World, image: &Image, found: &Inspected, flags: &flags::Deploy, to: &mut Objections) -> bool {
     let World { project, facts, known } = world;
-    let name = &image.name;
-    let as_ci = |command: &str| rerun(project, Environment::Ci, command);
     let stand_ins = docker::stand_ins(&found.labels).join(", ");
     if !stand_ins.is_empty() && !image.reference.is_loopback() {
-        let why = format!("{name}: built on a stand-in ({stand_ins}), which may only go to a registry on this machine");
-        return Some((why, "build it where what it stands in for can be reached".to_owned()));
-    }
-    if let Some(stage) = stage(found).filter(|_| !flags.force_development) {
-        let why = format!("{name}: built at the {stage} stage, or on a base that was");
-        return Some((why, as_ci(&format!("cargo xtask build {name} (or --force-development)"))));
-    }
+        let why = format!("built on a stand-in ({stand_ins}), which may only go to a registry on this machine");
+        let advice = "build what is built on a stand-in where what it stands in for can be reached";
+        to.add(image, &why, Repair::Advice(advice), None);
+    } else if let Some(stage) = stage(found).filter(|_| !flags.force_development) {
+        let why = format!("built at the {stage} stage, or on a base that was");
+        to.add(image, &why, Repair::Build(vec![image.name.clone()]), Some("--force-development"));
     // A registry on this machine publishes nothing.
-    if has_no_revision(found) && !image.reference.is_loopback() && !flags.force_no_revision {
-        let why = format!("{name}: its label {REVISION_LABEL} is empty, so nobody can tell what it was built from");
-        // By its inputs it is up to date: only a build without the cache makes it again.
-        let build = format!("cargo xtask build {name} --use-docker-cache=false (or --force-no-revision)");
-        let build = as_ci(&build);
-        return Some((why, format!("`git status` tells why git says nothing; then {build}")));
+    } else if has_no_revision(found) && !image.reference.is_loopback() && !flags.force_no_revision {
+        let why = format!("its label {REVISION_LABEL} is empty, so nobody can tell what it was built from");
+        to.add(image, &why, Repair::BuildAgain, Some("--force-no-revision"));
+        to.advise("`git status` tells why git says nothing");
+    } else if let Some(outdated) = outdated(&facts.engine, project, known, image).filter(|_| !flags.force_outdated) {
+        let names = outdated.rebuild.iter().map(|name| (*name).clone()).collect();
+        let why = format!("outdated, since {}", outdated.why());
+        to.add(image, &why, Repair::Build(names), Some("--force-outdated"));
+    } else {
+        return false;
     }
-    let outdated = outdated(&facts.engine, project, known, image).filter(|_| !flags.force_outdated)?;
-    let why = format!("{name}: outdated, since {}", outdated.why());
-    Some((why, as_ci(&format!("{} (or --force-outdated)", rebuild([&outdated])))))
+    true
 }
 
 /// Git said nothing when it was built. (What has no such label wasn't built by these compose files.)
@@ -118,12 +105,12 @@ pub fn has_no_revision(found: &Inspected) -> bool {
 }
 
 /// ECR makes no repository by itself.
-pub fn no_repository(image: &Image) -> Objection {
+pub fn no_repository(image: &Image, to: &mut Objections) {
     let region = match Ecr::of(&image.reference.registry) {
         Some(Ecr::Private { region, .. }) => format!(" --region {region}"),
         _ => String::new(),
     };
     let repository = &image.reference.repository;
-    let why = format!("{}: the registry has no repository {repository}", image.name);
-    (why, format!("aws ecr create-repository --repository-name {repository}{region}"))
+    let create = format!("aws ecr create-repository --repository-name {repository}{region}");
+    to.add(image, &format!("the registry has no repository {repository}"), Repair::Run(create), None);
 }

@@ -1,7 +1,10 @@
 //! What ECR says of its repositories, before anything is pushed: it makes none by itself, and a tag may be immutable.
 //! (The registry's own answers don't tell a repository that is missing from a tag that is.)
 
-use super::guards::{Objection, no_repository, refuse};
+use super::{
+    guards::no_repository,
+    objections::{Objections, Repair},
+};
 use crate::common::{trust::trusting, with_patience};
 use plan::{Action, Compute, Facts, Inputs, Report, Source, Step, facts::Published, tools::aws::Ecr};
 use project::{Image, ImageRef, Project};
@@ -29,35 +32,36 @@ pub fn step(project: &Project, facts: &Facts, images: &[&Image]) -> Option<Step>
     let is_taken = |image: &ImageRef| matches!(facts.registry.get(image), Some(Published::Image { .. }));
     let wanted = images.iter().map(|&image| Wanted { image: image.clone(), is_taken: is_taken(&image.reference) });
     let wanted: Vec<Wanted> = wanted.collect();
+    let project = project.clone();
     let shown: Vec<String> = questions.iter().map(ToString::to_string).collect();
     let look = Compute::new(shown.join("\n"), questions.into_iter().map(Source::Output), move |inputs| {
-        report(&registries, &wanted, inputs)
+        report(&project, &registries, &wanted, inputs)
     });
     Some(Step::new("look at ECR's repositories", Action::Compute(look)))
 }
 
 /// The answer of each registry. Who may push need not be allowed to ask: the push will tell.
-fn report(registries: &[String], wanted: &[Wanted], inputs: &Inputs) -> Report {
-    let mut objections = Vec::new();
+fn report(project: &Project, registries: &[String], wanted: &[Wanted], inputs: &Inputs) -> Report {
+    let mut objections = Objections::default();
     for (at, registry) in registries.iter().enumerate() {
         let listed = inputs.stdout(at).and_then(|json| serde_json::from_str::<Vec<(String, String)>>(json).ok());
         let Some(listed) = listed else { continue };
         let repositories: BTreeMap<String, String> = listed.into_iter().collect();
         let here = wanted.iter().filter(|wanted| wanted.image.reference.registry == *registry);
-        objections.extend(here.filter_map(|wanted| objection(wanted, &repositories)));
+        here.for_each(|wanted| judge(wanted, &repositories, &mut objections));
     }
-    refuse(objections).map(|()| Report::default()).into()
+    objections.refuse(project).map(|()| Report::default()).into()
 }
 
-fn objection(Wanted { image, is_taken }: &Wanted, repositories: &BTreeMap<String, String>) -> Option<Objection> {
-    let Some(mutability) = repositories.get(&image.reference.repository) else { return Some(no_repository(image)) };
-    (*is_taken && mutability == "IMMUTABLE").then(|| {
-        let why = format!(
-            "{}: the registry has another image as {}, and its tags are immutable",
-            image.name, image.reference
-        );
-        (why, "choose another IMAGE_TAG".to_owned())
-    })
+fn judge(Wanted { image, is_taken }: &Wanted, repositories: &BTreeMap<String, String>, to: &mut Objections) {
+    match repositories.get(&image.reference.repository).map(String::as_str) {
+        None => no_repository(image, to),
+        Some("IMMUTABLE") if *is_taken => {
+            let why = format!("the registry has another image as {}, and its tags are immutable", image.reference);
+            to.add(image, &why, Repair::Advice("choose another IMAGE_TAG"), None);
+        }
+        Some(_) => {}
+    }
 }
 
 #[cfg(test)]
@@ -74,7 +78,7 @@ mod tests {
         let project = testing::family().facts.project(Environment::Ci, vars).unwrap();
         let image = project.image(&"python-base".parse().unwrap()).unwrap().clone();
         let inputs = Inputs { read: vec![answer], after: Vec::new() };
-        report(&[REGISTRY.to_owned()], &[Wanted { image, is_taken }], &inputs).fault
+        report(&project, &[REGISTRY.to_owned()], &[Wanted { image, is_taken }], &inputs).fault
     }
 
     #[test]
@@ -85,7 +89,7 @@ mod tests {
         };
         let none = Input::Printed(Output { stdout: "[]".to_owned(), ..Output::default() });
         let refused = Output { code: 254, stderr: "AccessDeniedException".to_owned(), ..Output::default() };
-        let create = "aws ecr create-repository --repository-name python-base --region eu-west-1";
+        let create = "`aws ecr create-repository --repository-name python-base --region eu-west-1`";
         for (answer, is_taken, help) in [
             (listed("MUTABLE"), true, None),
             (listed("IMMUTABLE"), false, None),

@@ -64,7 +64,7 @@ fn report(findings: &[Finding], json: bool) -> Report {
     let help: BTreeSet<&str> = problems.iter().filter_map(|finding| finding.help.as_deref()).collect();
     let help: Vec<&str> = help.into_iter().collect();
     report.fail(
-        Fault::new(Cause::Unavailable, format!("doctor: not as needed: {}", names.join(", "))).help(help.join("; ")),
+        Fault::new(Cause::Unavailable, format!("doctor: not as needed: {}", names.join(", "))).help(help.join("\n")),
     )
 }
 
@@ -139,7 +139,7 @@ mod tests {
         let fault = report.fault.unwrap();
         assert_eq!(fault.what, "doctor: not as needed: aws, disk free, Python package index");
         assert_eq!(fault.cause.exit_code(), 69);
-        let help = "cargo xtask setup; docker system prune; set PIP_INDEX_URL to an index that can be reached";
+        let help = "cargo xtask setup\ndocker system prune\nset PIP_INDEX_URL to an index that can be reached";
         assert_eq!(fault.help.as_deref(), Some(help));
         let findings: serde_json::Value = serde_json::from_str(&report.data).unwrap();
         let aws = serde_json::json!({
