@@ -117,6 +117,9 @@ impl Tool<'_> {
             return Err(crate::interrupted().into());
         }
         self.sink.echo(run);
+        if matches!(self.step.role, Role::HandOver) {
+            return Err(child::become_tool(run, &self.run.exports).into());
+        }
         let mut command = child::command(run, &self.run.exports)?;
         let (place, view) = self.place(&mut command);
         let draws = matches!(self.step.role, Role::Build) && !self.run.parallel && self.sink.ui().can_draw();

@@ -70,7 +70,7 @@ fn attempts(run: &Run, step: &Step, sink: &Sink, after: &[Outcome]) -> Result<Ou
     let began = Instant::now();
     let backoff = &run.settings.backoff;
     let (can_retry, mut login) = match &step.role {
-        Role::Command | Role::Build | Role::Suite => (false, None),
+        Role::Command | Role::Build | Role::Suite | Role::HandOver => (false, None),
         Role::Login | Role::Packages => (true, None),
         Role::Registry { login } => (true, login.as_deref()),
     };

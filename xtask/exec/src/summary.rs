@@ -2,11 +2,18 @@
 
 use crate::{output::Ui, schedule::Ended};
 use plan::{Action, Note, Outcome, Plan, Runs, Step, Style};
+use project::ImageName;
 use std::time::Duration;
 
 pub fn print(ui: &Ui, plan: &Plan, ended: &[Ended]) {
     let steps = || plan.steps.iter().zip(ended).filter(|(step, ended)| is_told(step, &ended.outcome));
-    if plan.summary || steps().any(|(_, ended)| ended.outcome == Outcome::NotRun) {
+    let failed = |(step, ended): (&Step, &Ended)| {
+        matches!(ended.outcome, Outcome::Failed(_)).then(|| step.image.clone()).flatten()
+    };
+    let failed: Vec<ImageName> = plan.steps.iter().zip(ended).filter_map(failed).collect();
+    // The error says it of its own image.
+    let is_news = |step: &Step| step.image.as_ref().is_none_or(|image| !failed.contains(image));
+    if plan.summary || steps().any(|(step, ended)| ended.outcome == Outcome::NotRun && is_news(step)) {
         steps().for_each(|(step, ended)| ui.note(line(step, ended)));
     }
 }

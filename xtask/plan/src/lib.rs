@@ -120,6 +120,7 @@ fn treatment(step: &Step) -> String {
         Role::Registry { login: Some(login) } => words.push(format!("asks a registry, logs in again by {login}")),
         Role::Login => words.push("may ask a person".to_owned()),
         Role::Packages => words.push("asks a package index".to_owned()),
+        Role::HandOver => words.push("our process becomes the tool".to_owned()),
     }
     if step.together.is_some() {
         words.push("with others that are ready".to_owned());

@@ -62,6 +62,9 @@ pub enum Role {
     Login,
     /// apt, pip or poetry, which ask an index: retried after a transient error.
     Packages,
+    /// The last one: our process becomes the tool. Keys, signals, what it prints and its exit code are between the tool and
+    /// the person, as in a shell.
+    HandOver,
 }
 
 /// What the end of the steps in `after` must have been.

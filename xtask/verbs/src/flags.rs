@@ -49,6 +49,20 @@ pub enum Command {
     Start(Start),
     /// Stop and remove what start started
     Stop(Stop),
+    /// Show what a started image has printed
+    #[command(after_help = "\
+Examples:
+  cargo xtask logs fastapi-serve                 all that it has printed
+  cargo xtask logs fastapi-serve --follow        and what it prints from now on; Ctrl-C ends it
+  cargo xtask logs fastapi-serve | grep ERROR")]
+    Logs(Logs),
+    /// Open a shell in a started image; where it isn't started, in a container of its own
+    #[command(after_help = "\
+Examples:
+  cargo xtask shell fastapi-serve                bash, where the project in hand is mounted
+  cargo xtask shell fastapi-serve -- pip list    another command
+  WORKSPACE=../shop cargo xtask shell fastapi-serve")]
+    Shell(OpenShell),
     /// Run the images' suites, in containers of the images exactly as built
     #[command(alias = "test")]
     Validate(Validate),
@@ -185,6 +199,22 @@ pub struct Deploy {
 #[derive(Debug, Args)]
 pub struct Start {
     pub image: String,
+}
+
+#[derive(Debug, Args)]
+pub struct Logs {
+    pub image: String,
+    /// Go on with what it prints from now on
+    #[arg(long, short)]
+    pub follow: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct OpenShell {
+    pub image: String,
+    /// Run this in the place of bash
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<String>,
 }
 
 #[derive(Debug, Args)]

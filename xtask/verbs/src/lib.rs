@@ -16,10 +16,12 @@ pub mod graph;
 pub mod list;
 pub mod lock;
 pub mod login;
+pub mod logs;
 pub mod matrix;
 pub mod pins;
 pub mod report;
 pub mod setup;
+pub mod shell;
 pub mod start;
 pub mod stop;
 #[cfg(test)]
@@ -69,10 +71,12 @@ pub fn verb(command: &Command) -> Option<&dyn Verb> {
         Command::List(verb) => Some(verb),
         Command::Lock(verb) => Some(verb),
         Command::Login(verb) => Some(verb),
+        Command::Logs(verb) => Some(verb),
         Command::Matrix(verb) => Some(verb),
         Command::Pins(verb) => Some(verb),
         Command::Report(verb) => Some(verb),
         Command::Setup(verb) => Some(verb),
+        Command::Shell(verb) => Some(verb),
         Command::Start(verb) => Some(verb),
         Command::Stop(verb) => Some(verb),
         Command::Validate(verb) => Some(verb),

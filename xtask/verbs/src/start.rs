@@ -2,11 +2,12 @@
 
 use crate::{
     Verb, build,
+    common::{one_image, rerun::rerun},
     flags::{self, Globals},
 };
 use plan::{
     Action, Compute, EnvValue, Facts, Inputs, Invocation, Needs, Note, Outcome, Plan, Report, Role, Source, Step,
-    Style, tools::docker,
+    Style, quote, tools::docker,
 };
 use project::{ImageName, Project, error::Fault};
 
@@ -39,25 +40,26 @@ impl Verb for flags::Start {
         let start = Step::new(format!("start {name}"), Action::Run(up)).image(&name);
         let logs = compose.logs(&name);
         // To be pasted later, where the variable is not set.
-        let mounted = |shell: Invocation| match workspace {
-            Some(workspace) => shell.env("WORKSPACE", EnvValue::Text(workspace.to_owned())),
-            None => shell,
-        };
-        let failed = Failed {
-            shell: as_owner(project, facts, mounted(compose.shell_apart(&name))).to_string(),
-            has_workspace: workspace.is_some(),
-        };
+        let mounted = workspace.map(|workspace| format!("WORKSPACE={} ", quote(workspace))).unwrap_or_default();
+        let told = |command: &str| rerun(project, project.environment, &format!("{mounted}cargo xtask {command}"));
+        let shell = told(&format!("shell {name}"));
+        let failed = Failed { shell: shell.clone(), has_workspace: workspace.is_some() };
         let why = Compute::new(logs.to_string(), [Source::Output(logs)], move |inputs| failed.report(inputs));
         plan.then(start.explained_by(why).cleanup([Action::Run(compose.remove(&name))]));
         let ports = image.ports.iter().map(|port| compose.port(&name, *port));
-        let shell = format!("a shell in it:  {}", compose.shell(&name));
-        let stop = format!("to end it:      cargo xtask stop {name}");
+        let hints = [
+            format!("what it prints:  {}", told(&format!("logs {name} --follow"))),
+            format!("a shell in it:   {shell}"),
+            format!("to end it:       {}", told(&format!("stop {name}"))),
+        ];
         let shown = match image.ports.is_empty() {
             true => "# says how to get a shell in it".to_owned(),
             false => ports.clone().map(|port| port.to_string()).collect::<Vec<_>>().join("; "),
         };
         let ports = ports.map(Source::Output);
-        let tell = Compute::new(shown, ports, move |inputs| addresses(inputs).note(shell.clone()).note(stop.clone()));
+        let tell = Compute::new(shown, ports, move |inputs| {
+            hints.iter().fold(addresses(inputs), |report, hint| report.note(hint.as_str()))
+        });
         plan.then(Step::new(format!("say where {name} is"), Action::Compute(tell)).image(&name));
         Ok(plan)
     }
@@ -68,11 +70,7 @@ const DEVELOPMENT: &str = "development";
 
 impl flags::Start {
     fn name(&self, project: &Project) -> Result<ImageName, Fault> {
-        let names = project.select(std::slice::from_ref(&self.image), false)?;
-        match names.as_slice() {
-            [name] => Ok(name.clone()),
-            _ => Err(Fault::usage(format!("start {}: one image at a time", self.image))),
-        }
+        one_image("start", &self.image, project)
     }
 }
 
@@ -81,7 +79,7 @@ const USER: u32 = 1000;
 
 /// The container runs as the owner of the project that is mounted into it, or neither could write the other's files. The
 /// user's own word wins.
-fn as_owner(project: &Project, facts: &Facts, up: Invocation) -> Invocation {
+pub fn as_owner(project: &Project, facts: &Facts, up: Invocation) -> Invocation {
     match facts.workspace_owner {
         Some((user, group)) if user != USER && project.vars.get("WORKSPACE_USER").is_none() => {
             up.env("WORKSPACE_USER", EnvValue::Text(format!("{user}:{group}")))
@@ -92,7 +90,7 @@ fn as_owner(project: &Project, facts: &Facts, up: Invocation) -> Invocation {
 
 /// What is said of a service that doesn't start.
 struct Failed {
-    /// The command for a shell in a container of its own.
+    /// The command for a shell, which is then in a container of its own.
     shell: String,
     /// Is a project mounted?
     has_workspace: bool,

@@ -48,10 +48,7 @@ impl Child {
             Place::Ours => start(command),
             Place::Group | Place::Aside => interrupt::unable_to_ask(|| start(command.process_group(0))),
         };
-        let child = child.map_err(|error| {
-            Fault::new(Cause::Unavailable, format!("starting {}: {error}", run.program))
-                .help("`cargo xtask doctor` shows what is missing, `cargo xtask setup` installs it")
-        })?;
+        let child = child.map_err(|error| not_started(run, &error))?;
         let target = if place == Place::Ours { Target::process(&child) } else { Target::group(&child) };
         let registered = (place != Place::Aside).then(|| Registered::new(target));
         Ok(Child { process: child, target, _registered: registered, ended: None })
@@ -105,6 +102,19 @@ pub fn command(run: &Invocation, exports: &Variables) -> Result<Command, Fault> 
     Variables::of(&run.env, exports)?.give(&mut command);
     command.stdin(Stdio::null());
     Ok(command)
+}
+
+fn not_started(run: &Invocation, error: &io::Error) -> Fault {
+    Fault::new(Cause::Unavailable, format!("starting {}: {error}", run.program))
+        .help("`cargo xtask doctor` shows what is missing, `cargo xtask setup` installs it")
+}
+
+/// Becomes the tool, with our own standard streams. Returns only where that fails. What this run has claimed is free then.
+pub fn become_tool(run: &Invocation, exports: &Variables) -> Fault {
+    match command(run, exports) {
+        Ok(mut command) => not_started(run, &command.stdin(Stdio::inherit()).exec()),
+        Err(fault) => fault,
+    }
 }
 
 /// Runs a tool quietly, no longer than `limit`.

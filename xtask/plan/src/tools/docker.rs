@@ -224,13 +224,30 @@ impl Compose {
         self.call(&["port", image.as_str(), &port.to_string()])
     }
 
-    pub fn shell(&self, image: &ImageName) -> Invocation {
-        self.call(&["exec", image.as_str(), "bash"])
+    /// Runs a command in the service's container.
+    pub fn exec(&self, image: &ImageName, command: &[&str]) -> Invocation {
+        self.call(&[&["exec", image.as_str()], command].concat())
     }
 
-    /// A shell in a container of its own, for a service that doesn't start.
-    pub fn shell_apart(&self, image: &ImageName) -> Invocation {
-        self.call(&["run", "--rm", image.as_str(), "bash"])
+    /// Runs a command in a container of its own, which is removed at the end.
+    pub fn run(&self, image: &ImageName, command: &[&str]) -> Invocation {
+        self.call(&[&["run", "--rm", image.as_str()], command].concat())
+    }
+
+    /// Is the service's container up?
+    pub fn runs(&self, image: &ImageName) -> Probe {
+        Probe { run: self.call(&["exec", "--no-TTY", image.as_str(), "true"]), prints: None }
+    }
+
+    /// Prints the ids of the service's containers, whether they are up or not.
+    pub fn containers(&self, image: &ImageName) -> Invocation {
+        self.call(&["ps", "--all", "--quiet", image.as_str()])
+    }
+
+    /// Prints all that the service has printed; with `follow`, also what it prints from then on.
+    pub fn whole_log(&self, image: &ImageName, follow: bool) -> Invocation {
+        let options: &[&str] = if follow { &["--follow"] } else { &[] };
+        self.call(&[&["logs"], options, &[image.as_str()]].concat())
     }
 
     /// Installs what the mounted project's lock has and the image lacks into the volume of the image's service, in a

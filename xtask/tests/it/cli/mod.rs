@@ -17,6 +17,7 @@ mod list;
 mod lock;
 mod lock_family;
 mod login;
+mod logs_shell;
 mod outdated;
 mod output;
 mod preflight;

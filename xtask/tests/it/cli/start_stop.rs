@@ -18,8 +18,9 @@ fn start_builds_what_is_missing_and_prints_the_address() {
         ]
     );
     assert_eq!(ran.stdout, "http://127.0.0.1:8000\n");
-    assert!(ran.stderr.contains(&dev("exec fastapi-serve bash")), "{}", ran.stderr);
-    assert!(ran.stderr.contains("cargo xtask stop fastapi-serve"), "{}", ran.stderr);
+    for command in ["logs fastapi-serve --follow", "shell fastapi-serve", "stop fastapi-serve"] {
+        assert!(ran.stderr.contains(&format!(" cargo xtask {command}\n")), "{command}: {}", ran.stderr);
+    }
 }
 
 #[test]
@@ -38,9 +39,10 @@ fn a_start_that_fails_shows_the_log_and_the_app_s_own_error_and_cleans_up() {
     let repo = Repo::new();
     repo.on("docker compose * up *", Reply::fails(1, "container core-images-fastapi-serve-1 is unhealthy"));
     repo.on("docker compose * logs *", Reply::prints("ImportError: no module named demo\nINFO: waiting"));
-    let shell = dev("run --rm fastapi-serve bash");
+    let shell = "a shell in it:  IMAGE_TAG=1.4 WORKSPACE=../shop cargo xtask shell fastapi-serve";
     let why = "is unhealthy: it says `ImportError: no module named demo`";
-    let ran = repo.run(&["start", "fastapi-serve"]).fails(1, &[why, &shell]);
+    let ran = repo.xtask(&["start", "fastapi-serve", "--image-tag", "1.4"]).env("WORKSPACE", "../shop").run();
+    let ran = ran.fails(1, &[why, shell]);
     assert!(ran.stderr.contains("INFO: waiting"), "{}", ran.stderr);
     let calls = repo.calls();
     let logs = dev("logs --no-color --no-log-prefix --tail 50 fastapi-serve");

@@ -16,12 +16,24 @@ pub mod trust;
 
 use crate::flags::Globals;
 use plan::Invocation;
-use project::{Environment, Project, error::Fault, vars::Vars};
+use project::{Environment, ImageName, Project, error::Fault, vars::Vars};
 
 /// A variable that only we read: its flag, else the environment, else `.env`; empty counts as unset, as in compose.
 pub fn own_variable(project: &Project, flag: Option<&String>, name: &str) -> Option<String> {
     let value = flag.cloned().or_else(|| project.vars.get(name).map(str::to_owned));
     value.filter(|value| !value.is_empty())
+}
+
+/// The one image that is meant.
+///
+/// # Errors
+/// No image has the name, or several have.
+pub fn one_image(verb: &str, image: &str, project: &Project) -> Result<ImageName, Fault> {
+    let names = project.select(&[image.to_owned()], false)?;
+    match names.as_slice() {
+        [name] => Ok(name.clone()),
+        _ => Err(Fault::usage(format!("{verb} {image}: one image at a time"))),
+    }
 }
 
 /// Which compose file counts.
