@@ -1,6 +1,7 @@
 """Prices, and what an order of them costs."""
 
 import fastapi
+import humanize
 import prometheus_client
 import pydantic
 
@@ -22,8 +23,9 @@ async def health() -> dict[str, str]:
 
 
 @app.post("/orders")
-async def order(order: Order) -> dict[str, int]:
+async def order(order: Order) -> dict[str, int | str]:
     if order.product not in PRICES:
         raise fastapi.HTTPException(404, f"no {order.product} here")
     ORDERS.inc()
-    return {"price": PRICES[order.product] * order.quantity}
+    price = PRICES[order.product] * order.quantity
+    return {"price": price, "shown": humanize.intcomma(price)}
