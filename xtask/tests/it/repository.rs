@@ -41,7 +41,7 @@ fn fixed(path: &str) -> &str {
 
 #[test]
 fn the_documents_name_files_that_there_are() {
-    for document in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"] {
+    for document in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/project.md"] {
         let text = fs::read_to_string(root().join(document)).unwrap();
         let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
         let links = links.filter(|link| !link.contains("://"));
@@ -50,4 +50,14 @@ fn the_documents_name_files_that_there_are() {
             assert!(root().join(fixed(path)).exists(), "{document}: {path} isn't there");
         }
     }
+}
+
+#[test]
+fn the_page_of_a_project_shows_the_dockerfile_of_the_example() {
+    let page = fs::read_to_string(root().join("docs/project.md")).unwrap();
+    let example = fs::read_to_string(root().join("images/fastapi-serve/example/Dockerfile")).unwrap();
+    assert!(
+        page.contains(&format!("\n```dockerfile\n{example}```\n")),
+        "copy images/fastapi-serve/example/Dockerfile there"
+    );
 }

@@ -14,6 +14,7 @@ mod images;
 mod interrupts;
 mod kubeflow_jupyter;
 mod lock;
+mod projects;
 mod registry;
 mod setup;
 mod shared;
