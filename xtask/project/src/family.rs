@@ -22,6 +22,7 @@ use std::{
 
 /// Wheels that only vendors' own indexes have, beside a lock: a file an index, exact versions, one a line.
 const VENDOR_WHEELS: &str = "vendor-wheels";
+const STALE: &str = "stale: its pyproject.toml has changed since";
 /// Ends the files, in that folder, that say what is installed where the index can't be reached.
 const STAND_IN: &str = ".stand-in.txt";
 /// The exception that lets an image have another Python than its base.
@@ -216,11 +217,28 @@ pub fn findings(members: &[Member]) -> Vec<Finding> {
 }
 
 fn stale(member: &Member) -> Option<Finding> {
-    let name = &member.image.name;
-    (!member.pyproject.is_locked_by(&member.lock)).then(|| {
-        let place = format!("{}:1", member.file("poetry.lock"));
-        Finding::new(place, "stale: its pyproject.toml has changed since").repair(Repair::Lock(name.clone()))
-    })
+    (!member.pyproject.is_locked_by(&member.lock)).then(|| unfit(member.image, STALE))
+}
+
+fn unfit(image: &Image, why: &str) -> Finding {
+    let place = format!("{}:1", image.folder.join("poetry.lock").display());
+    Finding::new(place, why).repair(Repair::Lock(image.name.clone()))
+}
+
+/// The locks of these that poetry would refuse to install.
+pub fn unfit_locks<'a>(images: impl IntoIterator<Item = &'a Image>, files: &Files) -> Vec<Finding> {
+    let images: Vec<&Image> = images.into_iter().collect();
+    let found = parallel::map(&images, |image| {
+        let [pyproject, lock] = ["pyproject.toml", "poetry.lock"].map(|file| image.folder.join(file));
+        let (made_of, text) = (files.text(&pyproject).ok()??, files.text(&lock).ok()??);
+        if !Lockfile::is_poetrys(text) {
+            return Some(unfit(image, "not a lock: cut off, or a merge conflict"));
+        }
+        // What only we can't read is for `check` to say.
+        let (pyproject, lock) = (Pyproject::parse(&pyproject, made_of).ok()?, Lockfile::parse(&lock, text).ok()?);
+        (!pyproject.is_locked_by(&lock)).then(|| unfit(image, STALE))
+    });
+    found.into_iter().flatten().collect()
 }
 
 /// The pins must be the base's lock.

@@ -15,13 +15,18 @@ use std::path::{Path, PathBuf};
 const TAG: &str = "ci";
 /// What the build cache may keep: all of the family once, with the packages that were downloaded for it.
 const CACHE: &str = "40GB";
+/// What `setup` brings, and only `ci` needs.
+const TOOLS: [&str; 3] = ["hadolint", "check-jsonschema", "zizmor"];
 const GITHUB: &str = ".github";
 const WORKFLOWS: &str = ".github/workflows";
 const DEPENDABOT: &str = ".github/dependabot.yml";
 
 impl Verb for flags::Ci {
-    fn needs(&self, _project: &Project, _globals: &Globals) -> Result<Needs, Fault> {
-        Ok(Needs { files: Wanted { trees: vec![WORKFLOWS.into()], ..Wanted::default() }, ..Needs::default() })
+    fn needs(&self, _project: &Project, globals: &Globals) -> Result<Needs, Fault> {
+        let files = Wanted { trees: vec![WORKFLOWS.into()], ..Wanted::default() };
+        // Else its first step brings them.
+        let programs = if self.no_setup && !globals.dry_run { TOOLS.to_vec() } else { Vec::new() };
+        Ok(Needs { files, programs, ..Needs::default() })
     }
 
     fn plan(&self, project: &Project, facts: &Facts, _globals: &Globals) -> Result<Plan, Fault> {
@@ -48,7 +53,8 @@ fn cargo(args: &[&str]) -> Invocation {
 
 /// What only reads the repository.
 fn lint(project: &Project, facts: &Facts) -> Vec<(&'static str, Invocation)> {
-    let tool = |name: &str| facts.argument(Path::new(tools::FOLDER).join("bin").join(name));
+    let own = |name: &str| facts.argument(Path::new(tools::FOLDER).join("bin").join(name));
+    let tool = |name: &str| facts.programs.get(name).cloned().unwrap_or_else(|| own(name));
     let shown = |path: PathBuf| facts.argument(path);
     let examples = project.family().map(|image| image.folder.join("example/Dockerfile"));
     let dockerfiles = project.images.iter().map(|image| image.dockerfile.clone()).chain(examples).map(shown);

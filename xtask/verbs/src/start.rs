@@ -46,6 +46,7 @@ impl Verb for flags::Start {
         let failed = Failed { shell: shell.clone(), has_workspace: workspace.is_some() };
         let why = Compute::new(logs.to_string(), [Source::Output(logs)], move |inputs| failed.report(inputs));
         plan.then(start.explained_by(why).cleanup([Action::Run(compose.remove(&name))]));
+        let none = image.ports.is_empty().then(|| format!("{name} has no ports: there is no address to open"));
         let ports = image.ports.iter().map(|port| compose.port(&name, *port));
         let hints = [
             format!("what it prints:  {}", told(&format!("logs {name} --follow"))),
@@ -58,7 +59,8 @@ impl Verb for flags::Start {
         };
         let ports = ports.map(Source::Output);
         let tell = Compute::new(shown, ports, move |inputs| {
-            hints.iter().fold(addresses(inputs), |report, hint| report.note(hint.as_str()))
+            let lines = none.iter().chain(&hints);
+            lines.fold(addresses(inputs), |report, line| report.note(line.as_str()))
         });
         plan.then(Step::new(format!("say where {name} is"), Action::Compute(tell)).image(&name));
         Ok(plan)

@@ -89,15 +89,23 @@ pub fn family() -> Family {
     Family { facts, process: BTreeMap::new() }
 }
 
+/// By which poetry tells that a lock is of the family's pyproject.toml.
+const HASH: &str = "51165f1b7009e6a31c54c611219ad7d047b4e6bb11573d59fa656fc68b8c7da7";
+
 /// A lock that poetry could have written.
 pub fn lock(packages: &[(&str, &str)]) -> String {
+    lock_of(HASH, packages)
+}
+
+/// A lock of a pyproject.toml with this hash.
+pub fn lock_of(hash: &str, packages: &[(&str, &str)]) -> String {
     let packages: String = packages
         .iter()
         .map(|(name, version)| {
             format!("[[package]]\nname = \"{name}\"\nversion = \"{version}\"\ngroups = [\"main\"]\n\n")
         })
         .collect();
-    packages + "[metadata]\nlock-version = \"2.1\"\npython-versions = \"*\"\ncontent-hash = \"old\"\n"
+    packages + &format!("[metadata]\nlock-version = \"2.1\"\npython-versions = \"*\"\ncontent-hash = \"{hash}\"\n")
 }
 
 /// The hash of an image's suite.

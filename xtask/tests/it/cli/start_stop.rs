@@ -24,6 +24,16 @@ fn start_builds_what_is_missing_and_prints_the_address() {
 }
 
 #[test]
+fn start_says_where_there_is_no_address() {
+    let ran = Repo::new().run(&["start", "kubeflow-a"]).succeeds();
+    assert!(
+        ran.stderr.contains("\nkubeflow-a has no ports: there is no address to open\nwhat it prints:  "),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
 fn start_builds_nothing_that_is_there() {
     let repo = Repo::new();
     for image in ["python-base", "fastapi-serve"] {

@@ -60,7 +60,8 @@ exit $code"#;
 
 /// A lock as poetry writes it.
 pub const OLD_LOCK: &str = "[[package]]\nname = \"requests\"\nversion = \"1\"\ngroups = [\"main\"]\n\n\
-     [metadata]\nlock-version = \"2.1\"\npython-versions = \"*\"\ncontent-hash = \"old\"\n";
+     [metadata]\nlock-version = \"2.1\"\npython-versions = \"*\"\n\
+     content-hash = \"51165f1b7009e6a31c54c611219ad7d047b4e6bb11573d59fa656fc68b8c7da7\"\n";
 
 /// What the fake poetry makes, from the file `target/new.lock`.
 pub fn new_lock() -> String {

@@ -2,6 +2,7 @@
 
 mod choice;
 mod keeping;
+mod locks;
 mod outdated;
 mod together;
 
@@ -99,9 +100,11 @@ pub fn needs(project: &Project, wanted: &[ImageName]) -> Result<Needs, Fault> {
     let claims = images.iter().filter(|image| !image.helper).map(|image| image.name.clone());
     let mut engine: Vec<_> = images.iter().map(|image| image.reference.clone()).collect();
     engine.extend(::identity::used(project, wanted)?);
+    let mut files = Project::dockerfiles(images.iter().copied());
+    files.extend(locks::wanted(&images));
     Ok(Needs {
         claims: claims.collect(),
-        files: Project::dockerfiles(images.iter().copied()),
+        files,
         contexts: identity::contexts(project, wanted)?,
         engine,
         ..Needs::default()
@@ -144,6 +147,7 @@ pub fn plan(project: &Project, facts: &Facts, wanted: &[ImageName], how: How) ->
         plan.note(format!("already built from what they are made of now: {}", names.join(", ")));
     }
     let (fetched, builds): (Vec<_>, Vec<_>) = builds.into_iter().partition(|build| build.kept_at.is_some());
+    locks::check(facts, &builds)?;
     let names: Vec<ImageName> = builds.iter().map(|build| build.image.name.clone()).collect();
     let revisions = revisions(project, facts, &names)?;
     note_cut(project, &revisions, &mut plan);
@@ -323,7 +327,7 @@ mod tests {
 
     #[test]
     fn several_are_built_together() {
-        let changed = testing::family().built(&ALL).file("images/python-base/poetry.lock", "changed");
+        let changed = testing::family().built(&ALL).file("images/python-base/poetry.lock", &testing::lock(&[]));
         expect_plan!("build_together", changed.outline(&["build", "--all"]));
         let commands = |family: &Family, args: &[&str]| {
             let plan = family.plan(args).unwrap();
@@ -339,7 +343,8 @@ mod tests {
 
     #[test]
     fn what_changed_is_built_with_what_it_is_built_on() {
-        let changed = |path: &str, args: &[&str]| builds(&testing::family().built(&ALL).file(path, "changed"), args);
+        let lock = testing::lock(&[]);
+        let changed = |path: &str, args: &[&str]| builds(&testing::family().built(&ALL).file(path, &lock), args);
         let serve = ["build", "fastapi-serve"];
         assert_eq!(changed("images/fastapi-serve/poetry.lock", &serve), ["fastapi-serve"]);
         assert_eq!(changed("images/python-base/poetry.lock", &serve), ["python-base", "fastapi-serve"]);

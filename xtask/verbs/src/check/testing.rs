@@ -59,7 +59,7 @@ impl Rules {
 
     fn made() -> Rules {
         let mut rules = Rules::of(Files::of(Vec::<(String, String)>::new()));
-        let lock = testing::lock(&[]).replace("\"old\"", &format!("{HASH:?}"));
+        let lock = testing::lock_of(HASH, &[]);
         let dockerfile = "ARG BASE_IMAGE\nARG TOOLS_IMAGE\nFROM ${TOOLS_IMAGE} AS tools\nFROM ${BASE_IMAGE} AS production\n\
                           FROM production AS development\nLABEL core-images.stage=development\n";
         for (path, text) in [

@@ -54,7 +54,7 @@ impl Python<'_> {
     fn write(&self, rules: Rules) -> Rules {
         let (text, folder) = (self.pyproject(), format!("images/{}", self.image));
         let hash = Pyproject::parse(Path::new("pyproject.toml"), &text).unwrap().content_hash();
-        let lock = testing::lock(self.packages).replace("\"old\"", &format!("{hash:?}"));
+        let lock = testing::lock_of(&hash, self.packages);
         rules.file(&format!("{folder}/pyproject.toml"), &text).file(&format!("{folder}/poetry.lock"), &lock)
     }
 }
