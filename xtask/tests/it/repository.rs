@@ -41,13 +41,18 @@ fn fixed(path: &str) -> &str {
 
 #[test]
 fn the_documents_name_files_that_there_are() {
-    for document in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/project.md"] {
-        let text = fs::read_to_string(root().join(document)).unwrap();
+    for document in
+        ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/day.md", "docs/project.md"]
+    {
+        let path_of_page = root().join(document);
+        let text = fs::read_to_string(&path_of_page).unwrap();
         let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
         let links = links.filter(|link| !link.contains("://"));
         let named = text.split('`').skip(1).step_by(2).filter(|code| code.starts_with("xtask/") && !code.contains(' '));
         for path in links.chain(named.filter(|_| document == "CONTRIBUTING.md")) {
-            assert!(root().join(fixed(path)).exists(), "{document}: {path} isn't there");
+            // A link is seen from its page, a name from the root.
+            let seen_from = if path.starts_with("xtask/") { root() } else { path_of_page.parent().unwrap() };
+            assert!(seen_from.join(fixed(path)).exists(), "{document}: {path} isn't there");
         }
     }
 }
@@ -60,4 +65,40 @@ fn the_page_of_a_project_shows_the_dockerfile_of_the_example() {
         page.contains(&format!("\n```dockerfile\n{example}```\n")),
         "copy images/fastapi-serve/example/Dockerfile there"
     );
+}
+
+/// Each command of the documents for a shell, less its comment; what sets variables comes before, in the same block.
+fn commands(page: &str) -> Vec<String> {
+    let blocks = page.split("\n```sh\n").skip(1).filter_map(|rest| rest.split("\n```").next());
+    let lines = blocks.flat_map(|block| {
+        let mut exports = String::new();
+        let lines = block.lines().map(|line| line.split(" #").next().unwrap_or(line).trim());
+        let commands = lines.filter_map(|line| {
+            if line.starts_with("export ") {
+                exports = format!("{exports}{line}; ");
+            }
+            let is_ours = line.contains("cargo xtask ") && !line.starts_with("source ");
+            is_ours.then(|| format!("{exports}{line}"))
+        });
+        commands.collect::<Vec<_>>()
+    });
+    lines.collect()
+}
+
+#[test]
+fn the_documents_commands_are_ones_that_there_are() {
+    for document in ["README.md", "docs/day.md"] {
+        let page = fs::read_to_string(root().join(document)).unwrap();
+        let commands = commands(&page);
+        assert!(commands.len() > 15, "{document}: {commands:?}");
+        for command in commands {
+            // A clone of a single branch has no other.
+            let command = command.replace(" main", " HEAD");
+            let script = format!("cargo() {{ shift; \"$XTASK\" --dry-run \"$@\"; }}\n{command}");
+            let mut shell = Command::new("bash");
+            shell.args(["-euc", &script]).current_dir(root()).env("XTASK", env!("CARGO_BIN_EXE_xtask"));
+            let output = shell.output().unwrap();
+            assert!(output.status.success(), "{document}: {command}: {}", String::from_utf8_lossy(&output.stderr));
+        }
+    }
 }

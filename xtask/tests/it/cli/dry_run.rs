@@ -2,7 +2,7 @@
 
 use crate::support::{Call, Reply, Repo, SECRET, effects};
 
-const EVERY_PLAN: [&[&str]; 17] = [
+const EVERY_PLAN: [&[&str]; 18] = [
     &["lock", "--all"],
     &["lock", "--check", "--all"],
     &["build", "--all"],
@@ -18,6 +18,7 @@ const EVERY_PLAN: [&[&str]; 17] = [
     &["ci", "--no-setup"],
     &["check"],
     &["list"],
+    &["pins", "fastapi-serve"],
     &["report"],
     &["doctor"],
 ];
