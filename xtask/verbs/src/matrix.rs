@@ -8,7 +8,10 @@ use crate::{
 use plan::{Action, Compute, Facts, Needs, Plan, Report, Step};
 use project::{ImageName, Project, error::Fault};
 use serde_json::json;
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::{BTreeMap, HashSet},
+    path::PathBuf,
+};
 
 /// The file that GitHub reads a step's outputs from (its documentation, "Workflow commands", "Setting an output
 /// parameter"): one a step, empty before.
@@ -45,10 +48,11 @@ impl Verb for flags::Matrix {
 fn waves(project: &Project, names: &[ImageName]) -> Result<Vec<Vec<String>>, Fault> {
     let mut wave_of: BTreeMap<&ImageName, usize> = BTreeMap::new();
     let mut waves: Vec<Vec<String>> = Vec::new();
+    let chosen: HashSet<&ImageName> = names.iter().collect();
     for image in project.with_bases(names)? {
         // Through those that aren't among them, too: a wave doesn't begin before what its images stand on is done.
         let after = image.family_bases().filter_map(|base| wave_of.get(base)).max().copied();
-        if names.contains(&image.name) {
+        if chosen.contains(&image.name) {
             let wave = after.unwrap_or_default();
             if waves.len() <= wave {
                 waves.resize(wave + 1, Vec::new());
