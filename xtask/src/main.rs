@@ -146,7 +146,7 @@ fn executor(place: &Place, globals: &Globals, ui: &Ui) -> Executor {
     let noted = fs::read_to_string(place.root.join(DEFAULT_INDEX)).ok();
     let secrets = secrets_of(place.values().chain(noted));
     let jobs = globals.jobs.map_or_else(|| thread::available_parallelism().map_or(1, usize::from), usize::from);
-    let mut settings = Settings::new(ui.clone(), secrets, jobs);
+    let mut settings = Settings { verbose: globals.verbose, ..Settings::new(ui.clone(), secrets, jobs) };
     if let Some(wait) = env::var(BACKOFF).ok().and_then(|wait| wait.parse().ok()) {
         settings.backoff.fill(Duration::from_millis(wait));
     }

@@ -122,6 +122,7 @@ impl Tool<'_> {
         }
         let mut command = child::command(run, &self.run.exports)?;
         let (place, view) = self.place(&mut command);
+        let _asks = (place == Place::Ours).then(|| self.sink.ui().asks());
         let draws = matches!(self.step.role, Role::Build) && !self.run.parallel && self.sink.ui().can_draw();
         let drawing = if draws { Drawing::new().ok() } else { None };
         let (drawing, pipe, view): (_, Box<dyn Read + Send>, _) = match drawing {
@@ -151,6 +152,7 @@ impl Tool<'_> {
         let (reader, writer) = io::pipe().map_err(|error| failed("making a pipe", &error))?;
         let mut source = child::command(from, &self.run.exports)?;
         let (place, view) = self.place(&mut source);
+        let _asks = (place == Place::Ours).then(|| self.sink.ui().asks());
         source.stdout(writer).stderr(Stdio::piped());
         let mut source_child = Child::start(&mut source, from, place)?;
         drop(source);

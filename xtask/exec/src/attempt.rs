@@ -15,13 +15,16 @@ pub fn step(run: &Run, step: &Step, index: usize, after: &[Outcome]) -> Outcome 
         (Action::Compute(_), _) => Sink::of_notes(ui),
         (_, true) => {
             let name = step.image.as_ref().map_or(step.title.as_str(), |image| image.as_str());
-            Sink::of_parallel(ui, &step.title, name, index)
+            if run.live { Sink::of_live(ui, name, index) } else { Sink::of_parallel(ui, &step.title, name, index) }
         }
         (_, false) => Sink::of_one(ui, &step.title),
     };
     let outcome = match caught(|| attempts(run, step, &sink, after)).and_then(|result| result) {
         Ok(outcome) => outcome,
         Err(fault) => {
+            if step.on_failure != OnFailure::Continue && !interrupt::interrupted() {
+                sink.show_end();
+            }
             let fault = explained(run, step, &sink, fault);
             clean_up_to(run, step, &sink);
             // What was stopped has failed, too, but not by itself.

@@ -18,11 +18,14 @@ pub fn run(run: &Run, steps: &[(usize, &Step)], ended: &mut dyn FnMut(usize, End
     let names: Vec<&str> = steps.iter().filter_map(|(_, step)| Some(step.image.as_ref()?.as_str())).collect();
     let ui = &run.settings.ui;
     let sink = |(at, (index, step)): (usize, &(usize, &Step))| {
-        Some(Sink::of_parallel(ui, &step.title, names.get(at).copied().unwrap_or_default(), *index))
+        let name = names.get(at).copied().unwrap_or_default();
+        let live = run.live.then(|| Sink::of_live(ui, name, *index));
+        Some(live.unwrap_or_else(|| Sink::of_parallel(ui, &step.title, name, *index)))
     };
     let mut sinks: Vec<Option<Sink>> = steps.iter().enumerate().map(sink).collect();
     let (begun, mut whose) = (Instant::now(), Whose::default());
-    let own = Sink::of_notes(ui);
+    // What is nobody's is worth a look where all fails.
+    let own = if run.live { Sink::of_live(ui, "build", usize::MAX) } else { Sink::of_notes(ui) };
     let mut on_line = |line: &str| match whose.of(line, &names) {
         Some(Of { image, is_last }) => {
             if let Some(sink) = &sinks[image] {
@@ -38,6 +41,12 @@ pub fn run(run: &Run, steps: &[(usize, &Step)], ended: &mut dyn FnMut(usize, End
         None => own.say(Style::Plain, line),
     };
     let result = build(run, steps, &names, &own, &mut on_line);
+    if let Err(Failed { image, .. }) = &result
+        && !interrupt::interrupted()
+    {
+        let at = image.as_ref().and_then(|image| names.iter().position(|name| name == image));
+        at.and_then(|at| sinks[at].as_ref()).unwrap_or(&own).show_end();
+    }
     sinks.into_iter().flatten().for_each(Sink::close);
     let outcome_of = |name: &str| match &result {
         Ok(()) => Some(Outcome::Done),

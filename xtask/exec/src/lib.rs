@@ -19,7 +19,7 @@ mod schedule;
 mod summary;
 
 use child::Variables;
-use output::Ui;
+use output::{Board, Ui};
 use plan::{Invocation, OnFailure, Outcome, Output, Plan, Runs, Step};
 use project::error::{Cause, Fault};
 use std::{
@@ -31,6 +31,8 @@ use std::{
 /// How plans are run.
 pub struct Settings {
     pub ui: Ui,
+    /// Shows all that the tools print, also where several run side by side on a terminal.
+    pub verbose: bool,
     /// Never printed: see [`output::secrets_of`].
     pub secrets: Vec<String>,
     /// How many steps may run at a time.
@@ -48,6 +50,7 @@ impl Settings {
     pub fn new(ui: Ui, secrets: Vec<String>, jobs: usize) -> Settings {
         Settings {
             ui,
+            verbose: false,
             secrets,
             jobs,
             backoff: [1, 2, 4, 8].map(Duration::from_secs).into(),
@@ -68,15 +71,27 @@ struct Run<'a> {
     exports: Variables,
     /// Can steps run side by side?
     parallel: bool,
+    /// Has each step that runs a tool a line on the board?
+    live: bool,
 }
 
 impl schedule::Work for Run<'_> {
     fn step(&self, step: &Step, index: usize, after: Vec<Outcome>) -> Outcome {
-        attempt::step(self, step, index, &after)
+        let ui = &self.settings.ui;
+        ui.on_board(|board| board.started(index));
+        let outcome = attempt::step(self, step, index, &after);
+        ui.on_board(|board| board.ended(index, summary::style(&outcome)));
+        outcome
     }
 
     fn together(&self, steps: &[(usize, &Step)], ended: &mut dyn FnMut(usize, schedule::Ended)) {
-        batch::run(self, steps, ended);
+        let ui = &self.settings.ui;
+        ui.on_board(|board| steps.iter().for_each(|(index, _)| board.started(*index)));
+        batch::run(self, steps, &mut |index, end| {
+            ui.on_board(|board| board.ended(index, summary::style(&end.outcome)));
+            ended(index, end);
+        });
+        ui.on_board(|board| steps.iter().for_each(|(index, _)| board.left(*index)));
     }
 }
 
@@ -96,9 +111,13 @@ impl Executor {
         }
         let exports = Variables::of_plan(&plan.exports)?;
         let parallel = self.settings.jobs > 1 && !plan.is_chain();
-        let run = Run { settings: &self.settings, exports, parallel };
+        let rows = summary::board(plan);
+        let live = parallel && rows.len() > 1 && self.settings.ui.can_be_live() && !self.settings.verbose;
+        let run = Run { settings: &self.settings, exports, parallel, live };
+        let board = live.then(|| self.settings.ui.live(Board::new(rows)));
         let ended = schedule::run(plan, if parallel { self.settings.jobs } else { 1 }, &run);
-        summary::print(&self.settings.ui, plan, &ended);
+        drop(board);
+        summary::print(&self.settings.ui, plan, &ended, live);
         if interrupt::interrupted() {
             // A judge that never came to judge still cleans up after the steps that it waited for.
             let judges = plan

@@ -1,11 +1,18 @@
 //! How each step ended, for people: after a plan whose steps can take long, or that didn't run to its end.
 
-use crate::{output::Ui, schedule::Ended};
+use crate::{
+    output::{Row, State, Ui},
+    schedule::Ended,
+};
 use plan::{Action, Note, Outcome, Plan, Runs, Step, Style};
 use project::ImageName;
-use std::time::Duration;
+use std::{
+    collections::{BTreeMap, HashSet},
+    time::Duration,
+};
 
-pub fn print(ui: &Ui, plan: &Plan, ended: &[Ended]) {
+/// `all`: whatever the plan says.
+pub fn print(ui: &Ui, plan: &Plan, ended: &[Ended], all: bool) {
     let steps = || plan.steps.iter().zip(ended).filter(|(step, ended)| is_told(step, &ended.outcome));
     let failed = |(step, ended): (&Step, &Ended)| {
         matches!(ended.outcome, Outcome::Failed(_)).then(|| step.image.clone()).flatten()
@@ -13,7 +20,7 @@ pub fn print(ui: &Ui, plan: &Plan, ended: &[Ended]) {
     let failed: Vec<ImageName> = plan.steps.iter().zip(ended).filter_map(failed).collect();
     // The error says it of its own image.
     let is_news = |step: &Step| step.image.as_ref().is_none_or(|image| !failed.contains(image));
-    if plan.summary || steps().any(|(step, ended)| ended.outcome == Outcome::NotRun && is_news(step)) {
+    if all || plan.summary || steps().any(|(step, ended)| ended.outcome == Outcome::NotRun && is_news(step)) {
         steps().for_each(|(step, ended)| ui.note(line(step, ended)));
     }
 }
@@ -21,7 +28,12 @@ pub fn print(ui: &Ui, plan: &Plan, ended: &[Ended]) {
 /// What reports or judges other steps has done so itself; what moves files or computes is worth a line only where it
 /// failed.
 fn is_told(step: &Step, outcome: &Outcome) -> bool {
-    let runs_a_tool = matches!(
+    runs_a_tool(step) || step.runs != Runs::AfterEnd && matches!(outcome, Outcome::Failed(_))
+}
+
+/// Does it run a tool, which may take long?
+fn runs_a_tool(step: &Step) -> bool {
+    let is_tool = matches!(
         step.action,
         Action::Run(_)
             | Action::All(_)
@@ -30,7 +42,29 @@ fn is_told(step: &Step, outcome: &Outcome) -> bool {
             | Action::OnlyIf(..)
             | Action::Pipe(..)
     );
-    step.runs != Runs::AfterEnd && (runs_a_tool || matches!(outcome, Outcome::Failed(_)))
+    step.runs != Runs::AfterEnd && is_tool
+}
+
+/// The board of a plan: what has a line in the summary has one here.
+pub fn board(plan: &Plan) -> BTreeMap<usize, Row> {
+    let steps = || plan.steps.iter().enumerate().filter(|(_, step)| runs_a_tool(step));
+    let has_row: HashSet<usize> = steps().map(|(index, _)| index).collect();
+    let row = |(index, step): (usize, &Step)| {
+        let needed = step.after.iter().filter(|needed| has_row.contains(needed));
+        let name = |step: &Step| step.image.as_ref().map_or_else(|| step.title.clone(), ToString::to_string);
+        let waits_for = needed.map(|needed| (*needed, name(&plan.steps[*needed]))).collect();
+        (index, Row { title: step.title.clone(), waits_for, state: State::Waits })
+    };
+    steps().map(row).collect()
+}
+
+/// How an end looks.
+pub fn style(outcome: &Outcome) -> Style {
+    match outcome {
+        Outcome::Done => Style::Good,
+        Outcome::Present | Outcome::Skipped | Outcome::NotRun => Style::Dim,
+        Outcome::Failed(_) => Style::Bad,
+    }
 }
 
 fn line(step: &Step, Ended { outcome, time }: &Ended) -> Note {

@@ -4,14 +4,17 @@
 //! standard output may be a file while standard error is a terminal.
 #![expect(clippy::disallowed_methods, reason = "the one module that prints")]
 
+mod board;
 mod harmless;
 mod secrets;
 mod sink;
 
+pub use board::{Board, Row, State};
 pub use harmless::plain;
 pub use secrets::secrets_of;
 pub use sink::Sink;
 
+use board::Size;
 use harmless::{Allow, harmless};
 use plan::{Note, Style};
 use project::error::{Cause, Fault};
@@ -20,8 +23,13 @@ use secrets::Secrets;
 use std::{
     env,
     io::{self, ErrorKind, IsTerminal, Write},
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
+    thread,
+    time::Duration,
 };
+
+/// How often the board is drawn.
+const TICK: Duration = Duration::from_millis(120);
 
 /// Both streams, and how to write to them. Clones share what they hide.
 #[derive(Clone)]
@@ -32,13 +40,21 @@ struct Inner {
     stderr: Stream,
     /// GitHub Actions folds what is between `::group::` and `::endgroup::`.
     groups: bool,
+    /// Somebody looks at it, and it can be drawn on.
+    live: bool,
     secrets: RwLock<Secrets>,
 }
 
 pub(crate) struct Stream {
-    writer: Mutex<Box<dyn Write + Send>>,
+    writer: Mutex<Writer>,
     terminal: bool,
     colour: bool,
+}
+
+struct Writer {
+    to: Box<dyn Write + Send>,
+    /// What is drawn below all that is printed.
+    board: Option<Board>,
 }
 
 impl Stream {
@@ -47,12 +63,12 @@ impl Stream {
         // https://no-color.org: any value that isn't empty.
         let no_colour = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
-        Stream { writer: Mutex::new(Box::new(stream)), terminal, colour: terminal && !no_colour && !dumb }
+        Stream { colour: terminal && !no_colour && !dumb, ..Stream::of(stream, terminal) }
     }
 
-    #[cfg(test)]
     pub(crate) fn of(writer: impl Write + Send + 'static, terminal: bool) -> Stream {
-        Stream { writer: Mutex::new(Box::new(writer)), terminal, colour: terminal }
+        let writer = Writer { to: Box::new(writer), board: None };
+        Stream { writer: Mutex::new(writer), terminal, colour: terminal }
     }
 
     /// What others wrote, as this stream may show it.
@@ -75,22 +91,95 @@ impl Stream {
         format!("\x1b[{code}m{text}\x1b[0m")
     }
 
-    /// One write, so that lines of parallel steps don't tear.
+    /// One write, so that lines of parallel steps don't tear, and above the board.
     fn write(&self, text: &str) -> io::Result<()> {
-        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        writer.write_all(text.as_bytes())?;
-        writer.flush()
+        let mut writer = self.lock();
+        let Writer { to, board } = &mut *writer;
+        let whole = board.as_mut().map(|board| {
+            let size = size();
+            board.erase(size) + text + &board.draw(size, |style, text| self.paint(style, &self.harmless(text)))
+        });
+        to.write_all(whole.as_deref().unwrap_or(text).as_bytes())?;
+        to.flush()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Of the terminal that standard error is.
+fn size() -> Size {
+    let size = tcgetwinsize(io::stderr()).ok().filter(|size| size.ws_col > 0 && size.ws_row > 0);
+    size.map_or(Size { columns: 80, lines: 24 }, |size| Size { columns: size.ws_col.into(), lines: size.ws_row.into() })
+}
+
+/// A board on the screen, as long as this lives.
+pub struct Live<'a>(&'a Ui);
+
+impl Drop for Live<'_> {
+    fn drop(&mut self) {
+        let board = self.0.0.stderr.lock().board.take();
+        if let Some(mut board) = board {
+            let _ = self.0.0.stderr.write(&board.erase(size()));
+        }
+    }
+}
+
+/// A person is asked something: nothing is drawn, as long as this lives.
+pub struct Asks<'a>(&'a Ui);
+
+impl Drop for Asks<'_> {
+    fn drop(&mut self) {
+        self.0.on_board(Board::go_on);
     }
 }
 
 impl Ui {
     pub fn detect() -> Ui {
         let groups = env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true");
-        Ui::new(Stream::new(io::stdout()), Stream::new(io::stderr()), groups)
+        let stderr = Stream::new(io::stderr());
+        let ci = env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false");
+        let dumb = env::var_os("TERM").is_none_or(|term| term == "dumb");
+        let live = stderr.terminal && !groups && !ci && !dumb;
+        Ui::new(Stream::new(io::stdout()), stderr, groups, live)
     }
 
-    pub(crate) fn new(stdout: Stream, stderr: Stream, groups: bool) -> Ui {
-        Ui(Arc::new(Inner { stdout, stderr, groups, secrets: RwLock::default() }))
+    pub(crate) fn new(stdout: Stream, stderr: Stream, groups: bool, live: bool) -> Ui {
+        Ui(Arc::new(Inner { stdout, stderr, groups, live, secrets: RwLock::default() }))
+    }
+
+    /// May a board be drawn on standard error?
+    pub(crate) fn can_be_live(&self) -> bool {
+        self.0.live
+    }
+
+    /// Draws a board below all that is printed, again and again.
+    pub(crate) fn live(&self, board: Board) -> Live<'_> {
+        self.0.stderr.lock().board = Some(board);
+        let ui = self.clone();
+        // Without it the board is drawn when something happens.
+        let _ = thread::Builder::new().spawn(move || {
+            while ui.0.stderr.lock().board.is_some() {
+                let _ = ui.0.stderr.write("");
+                thread::sleep(TICK);
+            }
+        });
+        Live(self)
+    }
+
+    /// Changes the board, where there is one.
+    pub(crate) fn on_board(&self, change: impl FnOnce(&mut Board)) {
+        if let Some(board) = &mut self.0.stderr.lock().board {
+            change(board);
+        }
+    }
+
+    /// Takes the board away from what a person is asked.
+    pub(crate) fn asks(&self) -> Asks<'_> {
+        self.on_board(Board::pause);
+        let _ = self.0.stderr.write("");
+        Asks(self)
     }
 
     /// Hides these from now on, in all clones.
@@ -112,7 +201,11 @@ impl Ui {
     /// The disk is full, say.
     pub fn data(&self, text: &str) -> Result<(), Fault> {
         let stream = &self.0.stdout;
-        match stream.write(&stream.harmless(&self.redacted(text))) {
+        // Both streams may be the same terminal.
+        let pause = stream.terminal.then(|| self.asks());
+        let written = stream.write(&stream.harmless(&self.redacted(text)));
+        drop(pause);
+        match written {
             Err(error) if error.kind() != ErrorKind::BrokenPipe => {
                 Err(Fault::new(Cause::Io, format!("writing to standard output: {error}")))
             }

@@ -3,7 +3,13 @@
 
 use super::{Ui, plain};
 use plan::{Invocation, Note, Style};
-use std::sync::{Mutex, PoisonError};
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, PoisonError},
+};
+
+/// How many lines of a step on the board are kept to be shown where it fails.
+const KEPT: usize = 60;
 
 pub struct Sink<'a> {
     ui: &'a Ui,
@@ -19,6 +25,8 @@ enum To {
     Block { title: String, lines: Mutex<Vec<String>> },
     /// Line by line, between the marks of a block.
     Open,
+    /// The last one is what the step's line on the board says. They are shown where the step fails, behind this name.
+    Live { step: usize, name: String, lines: Mutex<VecDeque<(Style, String)>> },
 }
 
 impl<'a> Sink<'a> {
@@ -29,6 +37,11 @@ impl<'a> Sink<'a> {
             false => To::Named(Style::Nth(index), name.to_owned()),
         };
         Sink { ui, to }
+    }
+
+    /// For a step that has a line on the board.
+    pub fn of_live(ui: &'a Ui, name: &str, step: usize) -> Sink<'a> {
+        Sink { ui, to: To::Live { step, name: name.to_owned(), lines: Mutex::default() } }
     }
 
     /// For the only step that runs.
@@ -64,20 +77,45 @@ impl<'a> Sink<'a> {
             To::Lines | To::Open => self.ui.note(Note::styled(style, text)),
             // What stands between a tool's paragraphs parts nothing in between other tools' lines.
             To::Named(..) if plain(text).trim().is_empty() => {}
-            To::Named(colour, name) => {
-                let (ui, stream) = (self.ui, &self.ui.0.stderr);
-                let name = stream.paint(*colour, &stream.harmless(name));
-                let text = stream.paint(style, &stream.harmless(&ui.redacted(text)));
-                let _ = stream.write(&format!("{name} │ {text}\n"));
+            To::Named(colour, name) => self.named(*colour, name, style, text),
+            To::Live { step, lines, .. } => {
+                // A command says less than the step's title.
+                if style != Style::Dim {
+                    let line = plain(&self.ui.redacted(text)).replace(['\t', '\n'], " ");
+                    self.ui.on_board(|board| board.printed(*step, &line));
+                }
+                let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
+                if lines.len() == KEPT {
+                    lines.pop_front();
+                }
+                lines.push_back((style, text.to_owned()));
             }
             To::Block { lines, .. } => lines.lock().unwrap_or_else(PoisonError::into_inner).push(text.to_owned()),
         }
     }
 
-    /// Shows what was kept.
+    fn named(&self, colour: Style, name: &str, style: Style, text: &str) {
+        let stream = &self.ui.0.stderr;
+        let name = stream.paint(colour, &stream.harmless(name));
+        let text = stream.paint(style, &stream.harmless(&self.ui.redacted(text)));
+        let _ = stream.write(&format!("{name} │ {text}\n"));
+    }
+
+    /// Shows what came last, where it isn't on the screen: the step has failed.
+    pub fn show_end(&self) {
+        if let To::Live { step, name, lines } = &self.to {
+            for (style, line) in lines.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+                if !plain(&line).trim().is_empty() {
+                    self.named(Style::Nth(*step), name, style, &line);
+                }
+            }
+        }
+    }
+
+    /// Shows what was kept to be shown in one.
     pub fn close(self) {
         match self.to {
-            To::Lines | To::Named(..) => {}
+            To::Lines | To::Named(..) | To::Live { .. } => {}
             To::Open => self.ui.note("::endgroup::"),
             To::Block { title, lines } => {
                 let lines = lines.into_inner().unwrap_or_else(PoisonError::into_inner).join("\n");

@@ -1,5 +1,6 @@
 //! Plans run with real, small processes.
 
+mod board;
 mod failures;
 mod order;
 mod streams;
@@ -56,14 +57,23 @@ impl World {
         World::on(false, false)
     }
 
+    /// Somebody looks at standard error, a terminal.
+    fn live() -> World {
+        World::with_streams(true, false, true)
+    }
+
     /// `terminal`: is standard error one? `groups`: are we in GitHub Actions?
     fn on(terminal: bool, groups: bool) -> World {
+        World::with_streams(terminal, groups, false)
+    }
+
+    fn with_streams(terminal: bool, groups: bool, live: bool) -> World {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("exec-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let folder = std::env::temp_dir().join(name);
         fs::create_dir_all(&folder).unwrap();
         let (stdout, stderr) = (Written::default(), Written::default());
-        let ui = Ui::new(Stream::of(stdout.clone(), false), Stream::of(stderr.clone(), terminal), groups);
+        let ui = Ui::new(Stream::of(stdout.clone(), false), Stream::of(stderr.clone(), terminal), groups, live);
         let backoff = vec![Duration::ZERO; 4];
         let executor = Executor::new(Settings { backoff, ..Settings::new(ui, Vec::new(), 4) });
         World { executor, folder, stdout, stderr }

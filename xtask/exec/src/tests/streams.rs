@@ -35,7 +35,7 @@ fn credentials_are_named_and_never_shown() {
 fn each_stream_has_the_colours_that_it_can_show() {
     for (out, err) in [(true, false), (false, true)] {
         let (stdout, stderr) = (super::Written::default(), super::Written::default());
-        let ui = Ui::new(Stream::of(stdout.clone(), out), Stream::of(stderr.clone(), err), false);
+        let ui = Ui::new(Stream::of(stdout.clone(), out), Stream::of(stderr.clone(), err), false, false);
         ui.note(Note::styled(Style::Good, "a\x1b]0;title\x07"));
         ui.data("b\x1b[2Jc\n").unwrap();
         assert_eq!(stderr.text(), if err { "\x1b[32ma\x1b[0m\n" } else { "a\x1b]0;title\x07\n" });
@@ -45,7 +45,7 @@ fn each_stream_has_the_colours_that_it_can_show() {
 
 #[test]
 fn a_full_disk_is_an_error_and_a_reader_that_has_gone_is_not() {
-    let ui = |stdout: File| Ui::new(Stream::of(stdout, false), Stream::of(std::io::sink(), false), false);
+    let ui = |stdout: File| Ui::new(Stream::of(stdout, false), Stream::of(std::io::sink(), false), false, false);
     let fault = ui(File::create("/dev/full").unwrap()).data("x").unwrap_err();
     assert_eq!(fault.cause, Cause::Io);
     assert!(fault.what.starts_with("writing to standard output: No space left"), "{fault}");

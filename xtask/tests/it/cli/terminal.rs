@@ -58,10 +58,27 @@ fn the_list_fits_the_terminal_and_is_whole_in_a_pipe() {
 fn images_side_by_side_have_colours_to_tell_them_apart() {
     let repo = Repo::with(&[PYTHON_BASE, FASTAPI_SERVE, Image { name: "other", ..PYTHON_BASE }]);
     repo.on("docker compose * build *", Reply::prints("working"));
-    let seen = repo.terminal("cargo xtask build --all --jobs 2").run().succeeds().stdout;
+    let seen = repo.terminal("cargo xtask build --all --jobs 2 --verbose").run().succeeds().stdout;
     let names: BTreeSet<&str> = seen.lines().filter_map(|line| line.strip_suffix("\x1b[0m │ working")).collect();
     let colours: BTreeSet<&str> = names.iter().map(|name| name.split_once('m').unwrap().0).collect();
     assert_eq!((names.len(), colours.len()), (4, 4), "{seen:?}");
+}
+
+/// Somebody looks at a terminal, but not at that of a CI runner, a pipe or an editor.
+#[test]
+fn images_side_by_side_have_a_line_each_and_the_log_of_what_fails() {
+    let repo = Repo::with(&[PYTHON_BASE, FASTAPI_SERVE, Image { name: "other", ..PYTHON_BASE }]);
+    repo.on("docker compose * build *", Reply::prints("working"));
+    repo.on("docker compose * build other", Reply::fails(3, "it broke"));
+    let build = "cargo xtask build --all --jobs 2";
+    let seen = repo.terminal(build).run();
+    assert_eq!(seen.code, 3, "{}", seen.stdout);
+    assert!(seen.stdout.contains("waits for build-tools") && !seen.stdout.contains("working\n"), "{:?}", seen.stdout);
+    assert_eq!(seen.stdout.matches(" │ it broke\n").count(), 1, "{:?}", seen.stdout);
+    for line in [&format!("CI=true {build}"), &format!("TERM=dumb {build}"), &format!("{build} 2>&1 | cat")] {
+        let seen = repo.terminal(line).run().stdout;
+        assert!(seen.contains(" │ working\n") && !seen.contains("waits for"), "{line}: {seen:?}");
+    }
 }
 
 /// What a tool prints on a terminal is its own: nothing is put before it, and its data doesn't mix with ours.

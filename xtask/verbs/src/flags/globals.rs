@@ -11,6 +11,9 @@ pub struct Globals {
     /// Print JSON on standard output (list, graph, doctor, explain, fingerprint, lock, deploy, and every --dry-run)
     #[arg(long, global = true)]
     pub json: bool,
+    /// Show all that the tools print, also where several images are worked on at a terminal
+    #[arg(long, short, global = true)]
+    pub verbose: bool,
     /// How many images to work on at a time [default: the cores; builds that are ready share a process]
     #[arg(long, short, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub jobs: Option<u16>,

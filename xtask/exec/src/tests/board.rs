@@ -1,0 +1,98 @@
+//! Several steps at a terminal: a line each, and no log but of what fails.
+
+use super::{World, plan};
+use plan::{Action, Compute, Plan, Report, Step};
+
+/// What is on the screen after all that was written: knows what a board is drawn with.
+fn screen(written: &str) -> Vec<String> {
+    let (mut lines, mut at) = (vec![String::new()], 0);
+    let mut rest = written;
+    while let Some(c) = rest.chars().next() {
+        rest = &rest[c.len_utf8()..];
+        match c {
+            '\n' => {
+                at += 1;
+                lines.resize(lines.len().max(at + 1), String::new());
+            }
+            '\r' => {}
+            '\x1b' => {
+                let end = rest.find(|c: char| c.is_ascii_alphabetic()).unwrap();
+                let (parameter, last) = (&rest[1..end], &rest[end..=end]);
+                match last {
+                    "A" => at -= parameter.parse::<usize>().unwrap(),
+                    "J" => {
+                        lines.truncate(at);
+                        lines.push(String::new());
+                    }
+                    "m" | "l" | "h" => {}
+                    other => panic!("{other}"),
+                }
+                rest = &rest[end + 1..];
+            }
+            c => lines[at].push(c),
+        }
+    }
+    lines.pop();
+    lines
+}
+
+/// The screen, with `T` in the place of times.
+fn shown(world: &World) -> Vec<String> {
+    let time = |line: String| match (line.split_once(" ("), line.split_once(" s)")) {
+        (Some((head, _)), Some((_, tail))) => format!("{head} (T){tail}"),
+        _ => line,
+    };
+    screen(&world.stderr.text()).into_iter().map(time).collect()
+}
+
+fn builds(world: &World, second: &str) -> Plan {
+    plan([
+        world.step("a", "printf 'log\\tof a\\n'; until [ -e b ]; do sleep 0.01; done; sleep 0.3"),
+        world.step("b", &format!(": >b; echo log of b; {second}")),
+        world.step("c", "echo log of c").after([0]),
+    ])
+}
+
+#[test]
+fn what_goes_on_has_a_line_each_and_leaves_the_summary() {
+    let world = World::live();
+    assert_eq!(world.run(&builds(&world, ":")), Ok(()));
+    let written = world.stderr.text();
+    for seen in ["▸ a", "  log of a\n", "· c          waits for a\x1b[0m\n", "✓ b", "1 of 3 done, "] {
+        assert!(written.contains(seen), "{seen}: {written}");
+    }
+    assert_eq!(shown(&world), ["✓ a (T)", "✓ b (T)", "✓ c (T)"]);
+}
+
+#[test]
+fn of_what_fails_its_own_end_is_shown_once() {
+    let world = World::live();
+    let fault = world.run(&builds(&world, "seq 100; echo why >&2; exit 3")).unwrap_err();
+    assert_eq!(fault.cause.exit_code(), 3);
+    let shown = shown(&world);
+    let log: Vec<&str> = shown.iter().filter_map(|line| line.strip_prefix("b │ ")).collect();
+    assert_eq!((log.len(), log[0], log[log.len() - 1]), (60, "42", "why"), "{shown:?}");
+    assert_eq!(shown.len(), 63, "nothing of the others but their ends: {shown:?}");
+    assert!(shown[60].starts_with("✓ a (") && shown[61].starts_with("✗ b failed (T): "), "{shown:?}");
+}
+
+#[test]
+fn all_that_is_printed_is_shown_to_whoever_asks() {
+    let world = World::live().with(|settings| settings.verbose = true);
+    assert_eq!(world.run(&builds(&world, ":")), Ok(()));
+    let shown = shown(&world);
+    for seen in ["a │ log\tof a", "b │ log of b", "c │ log of c"] {
+        assert!(shown.iter().any(|line| line == seen), "{seen}: {shown:?}");
+    }
+}
+
+/// The board must not be drawn over it.
+#[test]
+fn what_is_said_meanwhile_stands_above() {
+    let world = World::live();
+    let mut plan = builds(&world, ":");
+    let says = Compute::new("# says", [], |_| Report::default().note("meanwhile"));
+    plan.push(Step::new("says", Action::Compute(says)).after([1]));
+    assert_eq!(world.run(&plan), Ok(()));
+    assert_eq!(shown(&world), ["meanwhile", "✓ a (T)", "✓ b (T)", "✓ c (T)"]);
+}
