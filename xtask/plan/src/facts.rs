@@ -39,6 +39,8 @@ pub struct Needs {
     pub suites: Vec<ImageName>,
     /// What the engine has of these.
     pub engine: Vec<ImageRef>,
+    /// Whether the engine can keep its build cache in a registry.
+    pub cache_exports: bool,
     /// What their registry has of these.
     pub registry: Vec<ImageRef>,
     /// What git says of the clone, and of the files that images are made of.
@@ -76,6 +78,8 @@ pub struct Facts {
     /// The hash of each suite, or why it can't be read.
     pub suites: BTreeMap<ImageName, Result<Hash, Fault>>,
     pub engine: Engine,
+    /// The engine can keep its build cache in a registry.
+    pub exports_cache: bool,
     pub registry: BTreeMap<ImageRef, Published>,
     pub git: Git,
     /// User and group that own the project which compose mounts (`WORKSPACE`, else the clone).

@@ -70,6 +70,12 @@ impl Invocation {
         Invocation { folder: (!is_here).then(|| folder.to_owned()), ..self }
     }
 
+    /// With one more word.
+    pub fn arg(mut self, word: &str) -> Invocation {
+        self.args.push(word.to_owned());
+        self
+    }
+
     pub fn env(mut self, name: &str, value: EnvValue) -> Invocation {
         self.env.push((name.to_owned(), value));
         self

@@ -102,6 +102,11 @@ pub fn engine(exec: &Executor, images: &[ImageRef]) -> Engine {
     Engine::of(&question, answer.ok().as_ref())
 }
 
+/// Can the engine's own builder keep its cache in a registry? Only with the containerd image store.
+pub fn exports_cache(exec: &Executor) -> bool {
+    exec.capture(&docker::image_store()).is_ok_and(|output| output.stdout.contains("io.containerd.snapshotter"))
+}
+
 /// What their registry has of these images.
 pub fn published(exec: &Executor, images: &[ImageRef]) -> BTreeMap<ImageRef, Published> {
     let ask = |image: &ImageRef| {

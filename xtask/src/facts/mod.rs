@@ -60,6 +60,7 @@ pub fn read(
         suites: contexts::suites(project, &needs.suites),
         programs,
         engine: Engine::NotAsked,
+        exports_cache: false,
         registry: BTreeMap::new(),
         git: Git::NotAsked,
         workspace_owner: if needs.workspace { place.workspace_owner(&project.vars) } else { None },
@@ -114,6 +115,7 @@ fn ask(project: &Project, needs: &Needs, exec: &Executor, facts: &mut Facts) {
         }
         (engine.and_then(|engine| engine.join().ok()), registry.and_then(|registry| registry.join().ok()))
     });
+    facts.exports_cache |= needs.cache_exports && docker::exports_cache(exec);
     if let Some(reference) = &needs.since {
         facts.difference = Some(git::difference(exec, project, reference, |path| facts.shown(path)));
     }

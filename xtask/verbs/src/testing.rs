@@ -80,6 +80,7 @@ pub fn family() -> Family {
         contexts: BTreeMap::new(),
         suites: BTreeMap::new(),
         engine: facts::Engine::default(),
+        exports_cache: false,
         registry: BTreeMap::new(),
         git: facts::Git::default(),
         workspace_owner: None,

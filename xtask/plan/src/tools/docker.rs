@@ -306,6 +306,11 @@ pub fn engine_version() -> Invocation {
     Invocation::new("docker", ["version", "--format", "{{.Server.Version}}"])
 }
 
+/// Which image store the engine has, as far as it says so.
+pub fn image_store() -> Invocation {
+    Invocation::new("docker", ["info", "--format", "{{json .DriverStatus}}"])
+}
+
 pub fn pull(image: &ImageRef) -> Invocation {
     Invocation::new("docker", ["pull", &image.to_string()])
 }

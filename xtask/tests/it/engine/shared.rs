@@ -3,10 +3,10 @@
 
 use super::{
     copy::serve,
-    docker::{free_port, stderr},
+    docker::{docker, free_port, stderr},
     stubs::Stubs,
 };
-use std::{fs, path::PathBuf, process::Command};
+use std::{fs, process::Command};
 
 #[test]
 #[ignore = "needs the docker engine and a registry: cargo xtask setup --tests"]
@@ -22,9 +22,10 @@ fn what_one_machine_built_another_one_fetches() {
     fs::write(folder.join("config.yml"), config).unwrap();
     let server = serve(Command::new("docker-registry").arg("serve").arg(folder.join("config.yml")), port);
     stubs.cache = Some(format!("localhost:{port}/cache"));
-    let names = |image: &str| -> Vec<PathBuf> {
+    let tags = |image: &str, begins: &str| {
         let tags = data.join(format!("docker/registry/v2/repositories/cache/{image}/_manifests/tags"));
-        fs::read_dir(tags).map_or_else(|_| Vec::new(), |all| all.map(|tag| tag.unwrap().path()).collect())
+        let names = fs::read_dir(tags).into_iter().flatten().map(|tag| tag.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.starts_with(begins)).count()
     };
 
     // Built without a place to keep it, then with one: it is kept all the same.
@@ -39,7 +40,11 @@ fn what_one_machine_built_another_one_fetches() {
     let said = succeeds(&["build", "--all"]);
     assert!(said.contains("✓ keep base") && !said.contains("build base"), "{said}");
     let all = ["base", "left", "right", "leaf"];
-    assert_eq!(all.map(|image| names(image).len()), [1; 4]);
+    assert_eq!(all.map(|image| tags(image, "fp-")), [1; 4]);
+    // The build cache, where the engine's image store lets it: of what was built with a place to keep it.
+    let store = docker(&["info", "--format", "{{json .DriverStatus}}"]);
+    let kept = usize::from(store.contains("io.containerd.snapshotter"));
+    assert_eq!(all.map(|image| tags(image, "buildcache")), [0, kept, kept, kept]);
     let ids = all.map(|image| stubs.id(image));
 
     stubs.forget(&all);
@@ -55,7 +60,7 @@ fn what_one_machine_built_another_one_fetches() {
     let said = succeeds(&["build", "left"]);
     assert!(said.contains("$ docker pull") && said.contains("✓ build left") && said.contains("✓ keep left"), "{said}");
     assert_eq!(stubs.id("base"), ids[0]);
-    assert_eq!(names("left").len(), 2);
+    assert_eq!(tags("left", "fp-"), 2);
 
     // Gone, it is no hindrance.
     drop(server);

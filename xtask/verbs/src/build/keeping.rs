@@ -119,6 +119,23 @@ mod tests {
     }
 
     #[test]
+    fn the_build_cache_is_kept_too_where_the_engine_can() {
+        let exporting = || {
+            let family = sharing(testing::family().built(&["build-tools"]), PLACE, &[]);
+            family.with(|facts| facts.exports_cache = true)
+        };
+        let outline = exporting().outline(&["build", "python-base"]);
+        assert!(outline.contains("--load python-base\n"), "{outline}");
+        assert!(outline.contains("\"type=registry,ref=r.io/cache/python-base:buildcache,mode=max,ignore-error=true\""));
+        assert!(outline.contains("\"type=registry,ref=r.io/cache/python-base:buildcache\""), "{outline}");
+        let stand_in = exporting().with(|facts| {
+            let Engine::Has(images) = &mut facts.engine else { return };
+            images[0].labels.insert(STAND_IN_LABEL.to_owned(), "debian:trixie-slim".to_owned());
+        });
+        assert!(!stand_in.outline(&["build", "python-base"]).contains("cache-to"));
+    }
+
+    #[test]
     fn a_registry_that_does_not_answer_is_passed_over() {
         let mut family = sharing(testing::family().built(&[]), PLACE, &[]);
         for published in family.facts.registry.values_mut() {

@@ -124,7 +124,8 @@ pub fn more_needs(project: &Project, facts: &Facts, wanted: &[ImageName], how: H
     let builds = !choice.builds.is_empty();
     // Also what is there already: it may have been built before anybody kept it, or the last run may have been stopped.
     let registry = keeping::asked(project, &choice, how);
-    Ok(Needs { docker: builds || !registry.is_empty(), git: builds, registry, ..Needs::default() })
+    let cache_exports = builds && Shared::of(project).is_some();
+    Ok(Needs { docker: builds || !registry.is_empty(), git: builds, registry, cache_exports, ..Needs::default() })
 }
 
 /// Bases first; what the engine has as it would be built is left alone, and so are bases and helpers that nothing needs.
@@ -165,8 +166,12 @@ pub fn plan(project: &Project, facts: &Facts, wanted: &[ImageName], how: How) ->
         index.extend(fetch.map(|step| (&image.name, plan.push(step))));
     }
     for Target { image, labels, uses_cache } in targets {
-        let action = Action::Run(facts.compose(project).build(&image.name, labels, uses_cache));
-        push(&mut plan, &mut index, image, action, together.as_ref());
+        // Only buildx is told where to keep its cache.
+        let build = match &together {
+            Some((_, command)) if facts.exports_cache => command.clone().arg(image.name.as_str()),
+            _ => facts.compose(project).build(&image.name, labels, uses_cache),
+        };
+        push(&mut plan, &mut index, image, Action::Run(build), together.as_ref());
     }
     keeping.plan(&index, &mut plan);
     plan.summary = plan.steps.len() > 1;

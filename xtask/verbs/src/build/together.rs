@@ -3,6 +3,7 @@
 //! docs.docker.com/build/bake/reference.) A base is built before, and found in the engine as ever: linked into one build
 //! with its children, its steps bear their names, and their cache is of no use to a build of a child alone.
 
+use crate::common::shared::{self, Shared};
 use plan::{Action, EnvValue, Facts, Invocation, Plan, Step};
 use project::{Image, ImageName, Project, error::Fault};
 use serde_json::{Map, json};
@@ -16,7 +17,8 @@ pub struct Target<'a> {
     pub uses_cache: bool,
 }
 
-/// Adds a step that writes the definition, where there is more than one image to build; gives that step, and the command
+/// Adds a step that writes the definition, where there is more than one image to build, or the build cache is kept in a
+/// registry; gives that step, and the command
 /// to which the names of images are added.
 ///
 /// # Errors
@@ -31,8 +33,9 @@ pub fn plan(
     let other_files = ["COMPOSE_ENV_FILES", "COMPOSE_DISABLE_ENV_FILE"];
     let reads_others =
         other_files.iter().any(|name| project.vars.process.get(*name).is_some_and(|value| !value.is_empty()));
-    let first = targets.iter().find(|target| !target.image.helper);
-    let Some(first) = first.filter(|_| targets.len() > 1 && !reads_others) else { return Ok(None) };
+    let first = targets.iter().find(|target| !target.image.helper).or(targets.first());
+    let is_worth_it = targets.len() > 1 || facts.exports_cache;
+    let Some(first) = first.filter(|_| is_worth_it && !reads_others) else { return Ok(None) };
     let place = place(&first.image.name);
     let write = Action::Write { to: facts.shown(&place), text: definition(project, facts, targets, &plan.exports)? };
     let write = plan.push(Step::new("write what each image is built with", write));
@@ -78,6 +81,14 @@ fn definition(
                 .map_err(|error| Fault::project(format!("{}: {path}: {error}", image.name)))?;
             let (key, name) = path.split_once('.').unwrap_or((path, ""));
             definition[key][name] = value.into();
+        }
+        let layers = Shared::of(project).filter(|_| facts.exports_cache).and_then(|shared| shared.layers(&image.name));
+        if let Some(layers) = layers {
+            definition["cache-from"] = json!([format!("type=registry,ref={layers}")]);
+            if shared::may_leave(project, facts, image, &layers) {
+                // All stages' layers; what can't be kept fails nothing.
+                definition["cache-to"] = json!([format!("type=registry,ref={layers},mode=max,ignore-error=true")]);
+            }
         }
         if !target.uses_cache {
             definition["no-cache"] = true.into();

@@ -30,6 +30,11 @@ impl Shared {
         format!("{}/{name}:fp-{fingerprint}", self.place).parse().ok()
     }
 
+    /// Where an image's build cache is kept: the one name whose content changes, so where that isn't allowed, it is kept once.
+    pub fn layers(&self, name: &ImageName) -> Option<ImageRef> {
+        format!("{}/{name}:buildcache", self.place).parse().ok()
+    }
+
     /// Where it is kept that an image's suite has passed, by the hash of what the pass depends on.
     pub fn pass(&self, name: &ImageName, key: Hash) -> Option<ImageRef> {
         format!("{}/{name}:passed-{key}", self.place).parse().ok()
