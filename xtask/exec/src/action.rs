@@ -2,7 +2,7 @@
 
 use crate::{
     Run,
-    child::{self, Child, Drawing, Place, asked},
+    child::{self, Child, Drawing, Event, Lines, Place, Tail, asked},
     compute, files, interrupt,
     output::Sink,
     printed::{Printed, View},
@@ -247,9 +247,18 @@ pub fn clean_up(run: &Run, action: &Action, sink: &Sink) -> Result<(), Fault> {
     command.stdout(writer.try_clone().map_err(failed)?).stderr(writer);
     let mut child = Child::start(&mut command, &asked, Place::Aside)?;
     drop(command);
-    let mut printed = Printed::new(sink, View::Lines);
+    let (mut lines, mut tail) = (Lines::default(), Tail::default());
     let limit = Some(run.settings.cleanup_limit);
-    child::follow(&mut child, &asked, vec![Box::new(reader)], limit, &mut |event| printed.on(&event, &asked))?;
-    printed.end();
+    let status = child::follow(&mut child, &asked, vec![Box::new(reader)], limit, &mut |event| match event {
+        Event::Bytes(_, bytes) => lines.push(bytes).iter().for_each(|line| tail.push(line)),
+        Event::TookTooLong => sink.say(Style::Plain, &format!("`{}` takes too long, given up", asked.brief())),
+        Event::Quiet => {}
+    })?;
+    lines.rest().iter().for_each(|line| tail.push(line));
+    let said = tail.text();
+    // What isn't there needs no cleaning up, and must not look like another error.
+    if child::code_of(status) != 0 && !diagnose::is_gone(&said) {
+        said.lines().for_each(|line| sink.say(Style::Plain, line));
+    }
     Ok(())
 }

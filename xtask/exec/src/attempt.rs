@@ -42,8 +42,9 @@ pub fn step(run: &Run, step: &Step, index: usize, after: &[Outcome]) -> Outcome 
         outcome => outcome,
     };
     sink.close();
-    // What is judged later is shown as the judge sees it.
+    // What is judged later is shown as the judge sees it; an interrupt is nobody's failure.
     if let Outcome::Failed(fault) = &outcome
+        && fault.cause != Cause::Interrupted
         && step.on_failure != OnFailure::Judged
     {
         ui.annotate(&step.title, &fault.what);

@@ -57,7 +57,9 @@ pub fn run(run: &Run, steps: &[(usize, &Step)], ended: &mut dyn FnMut(usize, End
     };
     for ((index, step), name) in steps.iter().zip(&names) {
         let Some(outcome) = outcome_of(name) else { continue };
-        if let Outcome::Failed(fault) = &outcome {
+        if let Outcome::Failed(fault) = &outcome
+            && fault.cause != Cause::Interrupted
+        {
             ui.annotate(&step.title, &fault.what);
         }
         ended(*index, Ended { outcome, time: begun.elapsed() });

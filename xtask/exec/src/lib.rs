@@ -117,7 +117,8 @@ impl Executor {
         let board = live.then(|| self.settings.ui.live(Board::new(rows)));
         let ended = schedule::run(plan, if parallel { self.settings.jobs } else { 1 }, &run);
         drop(board);
-        summary::print(&self.settings.ui, plan, &ended, live);
+        let fault = fault_of(plan, ended.iter().map(|ended| &ended.outcome)).cloned();
+        summary::print(&self.settings.ui, plan, &ended, fault.as_ref(), live);
         if interrupt::interrupted() {
             // A judge that never came to judge still cleans up after the steps that it waited for.
             let judges = plan
@@ -128,7 +129,7 @@ impl Executor {
             judges.for_each(|(step, _)| attempt::clean_up(&run, step));
             return Err(interrupted());
         }
-        fault_of(plan, ended.into_iter().map(|ended| ended.outcome)).map_or(Ok(()), Err)
+        fault.map_or(Ok(()), Err)
     }
 
     /// How many columns the terminal has that standard output is, if it is one.
@@ -146,7 +147,7 @@ impl Executor {
 }
 
 /// What a run failed by: the first step whose failure counts. What another step judges doesn't count by itself.
-fn fault_of(plan: &Plan, outcomes: impl Iterator<Item = Outcome>) -> Option<Fault> {
+fn fault_of<'a>(plan: &Plan, outcomes: impl Iterator<Item = &'a Outcome>) -> Option<&'a Fault> {
     let is_judged =
         |index: usize| plan.steps.iter().any(|step| step.runs == Runs::AfterEnd && step.after.contains(&index));
     let counts = |step: &Step, index: usize| step.on_failure != OnFailure::Judged || !is_judged(index);

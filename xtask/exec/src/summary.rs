@@ -4,15 +4,18 @@ use crate::{
     output::{Row, State, Ui},
     schedule::Ended,
 };
-use plan::{Action, Note, Outcome, Plan, Runs, Step, Style};
-use project::ImageName;
+use plan::{Action, Note, OnFailure, Outcome, Plan, Runs, Step, Style};
+use project::{
+    ImageName,
+    error::{Cause, Fault},
+};
 use std::{
     collections::{BTreeMap, HashSet},
     time::Duration,
 };
 
-/// `all`: whatever the plan says.
-pub fn print(ui: &Ui, plan: &Plan, ended: &[Ended], all: bool) {
+/// `reported` is the failure that is said at the end: why is said once. `all`: whatever the plan says.
+pub fn print(ui: &Ui, plan: &Plan, ended: &[Ended], reported: Option<&Fault>, all: bool) {
     let steps = || plan.steps.iter().zip(ended).filter(|(step, ended)| is_told(step, &ended.outcome));
     let failed = |(step, ended): (&Step, &Ended)| {
         matches!(ended.outcome, Outcome::Failed(_)).then(|| step.image.clone()).flatten()
@@ -21,7 +24,7 @@ pub fn print(ui: &Ui, plan: &Plan, ended: &[Ended], all: bool) {
     // The error says it of its own image.
     let is_news = |step: &Step| step.image.as_ref().is_none_or(|image| !failed.contains(image));
     if all || plan.summary || steps().any(|(step, ended)| ended.outcome == Outcome::NotRun && is_news(step)) {
-        steps().for_each(|(step, ended)| ui.note(line(step, ended)));
+        steps().for_each(|(step, ended)| ui.note(line(step, ended, reported)));
     }
 }
 
@@ -62,23 +65,33 @@ pub fn board(plan: &Plan) -> BTreeMap<usize, Row> {
 pub fn style(outcome: &Outcome) -> Style {
     match outcome {
         Outcome::Done => Style::Good,
-        Outcome::Present | Outcome::Skipped | Outcome::NotRun => Style::Dim,
+        Outcome::Present
+        | Outcome::Skipped
+        | Outcome::NotRun
+        | Outcome::Failed(Fault { cause: Cause::Interrupted, .. }) => Style::Dim,
         Outcome::Failed(_) => Style::Bad,
     }
 }
 
-fn line(step: &Step, Ended { outcome, time }: &Ended) -> Note {
-    let title = &step.title;
+fn line(step: &Step, Ended { outcome, time }: &Ended, reported: Option<&Fault>) -> Note {
+    let (title, time) = (&step.title, duration(*time));
     match outcome {
-        Outcome::Done => Note::styled(Style::Good, format!("✓ {title} ({})", duration(*time))),
+        Outcome::Done => Note::styled(Style::Good, format!("✓ {title} ({time})")),
         Outcome::Present => Note::styled(Style::Dim, format!("✓ {title}: there already")),
         Outcome::Skipped => Note::styled(Style::Dim, format!("· {title} failed, went on without")),
         Outcome::NotRun => Note::styled(Style::Dim, format!("· {title} not run")),
+        Outcome::Failed(Fault { cause: Cause::Interrupted, .. }) => {
+            Note::styled(Style::Dim, format!("· {title} interrupted ({time})"))
+        }
+        // Its judge has said why.
+        Outcome::Failed(fault) if step.on_failure == OnFailure::Judged || reported == Some(fault) => {
+            Note::styled(Style::Bad, format!("✗ {title} failed ({time})"))
+        }
         Outcome::Failed(fault) => {
             // The line names the step already.
             let what = fault.what.strip_prefix(title.as_str()).and_then(|what| what.strip_prefix(": "));
             let what = what.unwrap_or(&fault.what);
-            Note::styled(Style::Bad, format!("✗ {title} failed ({}): {what}", duration(*time)))
+            Note::styled(Style::Bad, format!("✗ {title} failed ({time}): {what}"))
         }
     }
 }
@@ -97,7 +110,6 @@ pub fn duration(time: Duration) -> String {
 mod tests {
     use super::*;
     use plan::{Compute, Invocation, Report};
-    use project::error::{Cause, Fault};
 
     #[test]
     fn durations() {
@@ -111,12 +123,16 @@ mod tests {
         let step = |title: &str| Step::new(title, Action::Run(Invocation::new("a", [""; 0])));
         let files = |title: &str| Step::new(title, Action::OpenFolder("x".into()));
         let failed = || Outcome::Failed(Fault::new(Cause::Io, "e: it broke"));
+        let reported = Fault::new(Cause::Io, "e: it is said at the end");
         let lines = [
             (step("a"), Outcome::Done, Some("✓ a (1.0 s)")),
             (step("b"), Outcome::Present, Some("✓ b: there already")),
             (step("c"), Outcome::Skipped, Some("· c failed, went on without")),
             (step("d"), Outcome::NotRun, Some("· d not run")),
             (step("e"), failed(), Some("✗ e failed (1.0 s): it broke")),
+            (step("e"), Outcome::Failed(reported.clone()), Some("✗ e failed (1.0 s)")),
+            (step("e").on_failure(OnFailure::Judged), failed(), Some("✗ e failed (1.0 s)")),
+            (step("e"), Outcome::Failed(Fault::new(Cause::Interrupted, "x")), Some("· e interrupted (1.0 s)")),
             (compute("e"), failed(), Some("✗ e failed (1.0 s): it broke")),
             (compute("f"), Outcome::Done, None),
             (compute("f"), Outcome::NotRun, None),
@@ -126,7 +142,7 @@ mod tests {
         ];
         for (step, outcome, expected) in lines {
             let told = is_told(&step, &outcome);
-            let text = line(&step, &Ended { outcome, time: Duration::from_secs(1) }).text;
+            let text = line(&step, &Ended { outcome, time: Duration::from_secs(1) }, Some(&reported)).text;
             assert_eq!(told.then_some(text.as_str()), expected);
         }
     }

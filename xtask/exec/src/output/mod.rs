@@ -213,8 +213,11 @@ impl Ui {
         }
     }
 
-    /// An error, and what helps.
+    /// An error, and what helps. Whoever interrupts a run knows that it didn't fail.
     pub fn fault(&self, fault: &Fault) {
+        if fault.cause == Cause::Interrupted {
+            return self.note(fault.what.as_str());
+        }
         self.labelled(Style::Bad, "error:", &fault.what);
         if let Some(help) = &fault.help {
             // Each line below the first.

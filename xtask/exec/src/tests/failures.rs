@@ -96,6 +96,17 @@ fn a_clean_up_that_hangs_is_given_up_with_all_that_it_started() {
 }
 
 #[test]
+fn a_clean_up_is_heard_only_where_it_fails_at_something() {
+    let world = World::new();
+    let says = |word: &str, code: u8| Action::Run(world.sh(&format!("echo {word} >&2; exit {code}")));
+    let clean = [says("done", 0), says("No such container", 1), says("device busy", 1)];
+    world.run(&plan([world.step("a", "exit 3").cleanup(clean)])).unwrap_err();
+    let said = world.stderr.text();
+    let heard = |line: &&str| ["done", "No such container", "device busy"].contains(line);
+    assert_eq!(said.lines().filter(heard).collect::<Vec<_>>(), ["device busy"], "{said}");
+}
+
+#[test]
 fn what_a_tool_leaves_running_is_not_waited_for() {
     let world = World::new();
     let step = world.step("a", "setsid sleep 1000 & echo $! >pid; echo begun; exit 0");

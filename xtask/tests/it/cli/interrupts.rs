@@ -144,6 +144,7 @@ fn an_interrupted_suite_is_neither_passed_nor_failed() {
     running.interrupt();
     let ran = running.finish().fails(130, &["interrupted"]);
     assert_eq!(ran.message().lines().count(), 1, "no verdict of a suite: {}", ran.stderr);
+    assert!(ran.stderr.contains("\n· validate fastapi-serve interrupted ("), "{}", ran.stderr);
     let suites = repo.calls().into_iter().filter(|call| call.contains(" run ")).count();
     assert_eq!((suites, repo.signals().len()), (2, 1));
     assert_eq!(record_of(&repo, "sha256:2"), None);

@@ -194,12 +194,16 @@ impl Ran {
         self
     }
 
-    /// What was said from `error:` on, which is the end.
+    /// What was said from `error:` on, which is the end; or of an interrupt, which is no error.
     #[track_caller]
     pub fn message(&self) -> &str {
-        let at =
-            if self.stderr.starts_with("error: ") { Some(0) } else { self.stderr.find("\nerror: ").map(|at| at + 1) };
-        &self.stderr[at.unwrap_or_else(|| panic!("no line begins with error: in\n{}", self.stderr))..]
+        let begin = if self.code == 130 { "interrupted" } else { "error: " };
+        let at = if self.stderr.starts_with(begin) {
+            Some(0)
+        } else {
+            self.stderr.find(&format!("\n{begin}")).map(|at| at + 1)
+        };
+        &self.stderr[at.unwrap_or_else(|| panic!("no line begins with {begin} in\n{}", self.stderr))..]
     }
 
     /// What helps: the command, at the end.

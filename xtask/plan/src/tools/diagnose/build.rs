@@ -15,8 +15,8 @@ pub fn why(tail: &str) -> Why {
     let own = last_line(tail);
     let own = if own.contains("did not complete successfully") { "" } else { own };
     advice(&format!("{said}\n{own}")).unwrap_or_else(|| {
-        let words = marked(&said).unwrap_or_else(|| last_line(tail));
-        Why { words: words.to_owned(), ..Why::default() }
+        let words = marked(&said).map_or_else(|| without_command(last_line(tail)), str::to_owned);
+        Why { words, ..Why::default() }
     })
 }
 
@@ -48,6 +48,18 @@ pub fn failed<'a>(tail: &str, images: &[&'a str]) -> Option<&'a str> {
     let of_step = |line: &str| Some(line.strip_prefix(" > [")?.split([' ', ']']).next()?.to_owned());
     let name = tail.lines().rev().find_map(of_step)?;
     images.iter().find(|image| **image == name).copied()
+}
+
+/// BuildKit repeats the whole RUN, which the log has already.
+fn without_command(line: &str) -> String {
+    const LONGEST: usize = 60;
+    let parts = line.split_once("process \"").and_then(|(head, rest)| Some((head, rest.rsplit_once("\" did not")?)));
+    let long =
+        parts.and_then(|(head, (command, end))| Some((head, command.char_indices().nth(LONGEST)?.0, command, end)));
+    match long {
+        Some((head, at, command, end)) => format!("{head}process \"{} …\" did not{end}", command[..at].trim_end()),
+        None => line.to_owned(),
+    }
 }
 
 /// The last error that a tool marks as one, else its last line.

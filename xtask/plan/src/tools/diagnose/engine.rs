@@ -65,6 +65,12 @@ pub fn image_missing(stderr: &str) -> bool {
     says(stderr, &["no such image"])
 }
 
+/// Does docker say no more than that what was to be removed isn't there?
+pub fn is_gone(said: &str) -> bool {
+    let is_gone = |line: &str| says(line, &["no such container", "no such image", "no such volume"]);
+    said.lines().filter(|line| !line.trim().is_empty()).all(is_gone)
+}
+
 /// Whatever docker ended by: where the engine doesn't answer now, that is why.
 pub fn second_look(ended: &Ended) -> (Invocation, Fault) {
     let what = format!("`{}` ended with exit code {}: the docker engine doesn't answer", ended.run.brief(), ended.code);

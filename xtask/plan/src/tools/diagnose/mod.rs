@@ -10,7 +10,7 @@ mod packages;
 mod registry;
 
 pub use build::failed as failed_build;
-pub use engine::image_missing;
+pub use engine::{image_missing, is_gone};
 pub use packages::conflict;
 pub use registry::login_refused;
 

@@ -139,6 +139,24 @@ fn failed_run(command: &str, said: &str) -> String {
 }
 
 #[test]
+fn a_run_that_says_nothing_is_named_by_its_beginning() {
+    let told = |command: &str| diagnosis(&Role::Build, BUILD, 1, &failed_run(command, "")).fault.what;
+    assert!(
+        told("false")
+            .ends_with(": failed to solve: process \"/bin/sh -c false\" did not complete successfully: exit code: 1")
+    );
+    let long = told(&format!("false && {}", "true && ".repeat(50)));
+    assert!(long.contains("process \"/bin/sh -c false && true ") && long.len() < 250, "{long}");
+    assert!(long.ends_with(" …\" did not complete successfully: exit code: 1"), "{long}");
+}
+
+#[test]
+fn what_is_gone_is_no_failure_of_a_clean_up() {
+    assert!(is_gone("Error response from daemon: No such container: a-tests-7\n") && is_gone(""));
+    assert!(!is_gone("Error: No such container: a\nCannot connect to the Docker daemon"));
+}
+
+#[test]
 fn a_builds_failure_is_its_own() {
     for (said, why, help) in [
         ("cat: /d/x: Permission denied", "cat: /d/x: Permission denied", ""),
