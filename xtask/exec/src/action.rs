@@ -118,12 +118,15 @@ impl Tool<'_> {
         }
         self.sink.echo(run);
         if matches!(self.step.role, Role::HandOver) {
+            // The tool must not come below a board that nobody draws any more.
+            let _asks = self.sink.ui().asks();
             return Err(child::become_tool(run, &self.run.exports).into());
         }
         let mut command = child::command(run, &self.run.exports)?;
         let (place, view) = self.place(&mut command);
         let _asks = (place == Place::Ours).then(|| self.sink.ui().asks());
-        let draws = matches!(self.step.role, Role::Build) && !self.run.parallel && self.sink.ui().can_draw();
+        let alone = !self.run.parallel && !self.run.live;
+        let draws = matches!(self.step.role, Role::Build) && alone && self.sink.ui().can_draw();
         let drawing = if draws { Drawing::new().ok() } else { None };
         let (drawing, pipe, view): (_, Box<dyn Read + Send>, _) = match drawing {
             Some((drawing, tool)) => {

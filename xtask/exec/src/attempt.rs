@@ -10,13 +10,12 @@ use std::{
 
 pub fn step(run: &Run, step: &Step, index: usize, after: &[Outcome]) -> Outcome {
     let ui = &run.settings.ui;
+    let name = step.image.as_ref().map_or(step.title.as_str(), |image| image.as_str());
     let sink = match (&step.action, run.parallel) {
         // It speaks in notes, which must not be folded away.
         (Action::Compute(_), _) => Sink::of_notes(ui),
-        (_, true) => {
-            let name = step.image.as_ref().map_or(step.title.as_str(), |image| image.as_str());
-            if run.live { Sink::of_live(ui, name, index) } else { Sink::of_parallel(ui, &step.title, name, index) }
-        }
+        _ if run.live => Sink::of_live(ui, name, index),
+        (_, true) => Sink::of_parallel(ui, &step.title, name, index),
         (_, false) => Sink::of_one(ui, &step.title),
     };
     let outcome = match caught(|| attempts(run, step, &sink, after)).and_then(|result| result) {

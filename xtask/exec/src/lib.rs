@@ -112,7 +112,7 @@ impl Executor {
         let exports = Variables::of_plan(&plan.exports)?;
         let parallel = self.settings.jobs > 1 && !plan.is_chain();
         let rows = summary::board(plan);
-        let live = parallel && rows.len() > 1 && self.settings.ui.can_be_live() && !self.settings.verbose;
+        let live = rows.len() > 1 && self.settings.ui.can_be_live() && !self.settings.verbose;
         let run = Run { settings: &self.settings, exports, parallel, live };
         let board = live.then(|| self.settings.ui.live(Board::new(rows)));
         let ended = schedule::run(plan, if parallel { self.settings.jobs } else { 1 }, &run);

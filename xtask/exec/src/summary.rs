@@ -4,7 +4,7 @@ use crate::{
     output::{Row, State, Ui},
     schedule::Ended,
 };
-use plan::{Action, Note, OnFailure, Outcome, Plan, Runs, Step, Style};
+use plan::{Action, Note, OnFailure, Outcome, Plan, Role, Runs, Step, Style};
 use project::{
     ImageName,
     error::{Cause, Fault},
@@ -48,13 +48,17 @@ fn runs_a_tool(step: &Step) -> bool {
     step.runs != Runs::AfterEnd && is_tool
 }
 
-/// The board of a plan: what has a line in the summary has one here.
+/// The board of a plan: what has a line in the summary has one here, but for a tool that takes the terminal over.
 pub fn board(plan: &Plan) -> BTreeMap<usize, Row> {
-    let steps = || plan.steps.iter().enumerate().filter(|(_, step)| runs_a_tool(step));
+    let has_line = |step: &Step| runs_a_tool(step) && !matches!(step.role, Role::HandOver);
+    let steps = || plan.steps.iter().enumerate().filter(|(_, step)| has_line(step));
     let has_row: HashSet<usize> = steps().map(|(index, _)| index).collect();
     let row = |(index, step): (usize, &Step)| {
         let needed = step.after.iter().filter(|needed| has_row.contains(needed));
-        let name = |step: &Step| step.image.as_ref().map_or_else(|| step.title.clone(), ToString::to_string);
+        let name = |needed: &Step| match &needed.image {
+            Some(image) if Some(image) != step.image.as_ref() => image.to_string(),
+            _ => needed.title.clone(),
+        };
         let waits_for = needed.map(|needed| (*needed, name(&plan.steps[*needed]))).collect();
         (index, Row { title: step.title.clone(), waits_for, state: State::Waits })
     };

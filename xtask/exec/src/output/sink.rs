@@ -8,6 +8,13 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+#[derive(Default)]
+struct Kept {
+    lines: VecDeque<(Style, String)>,
+    /// How many came before these.
+    before: usize,
+}
+
 /// How many lines of a step on the board are kept to be shown where it fails.
 const KEPT: usize = 60;
 
@@ -26,7 +33,7 @@ enum To {
     /// Line by line, between the marks of a block.
     Open,
     /// The last one is what the step's line on the board says. They are shown where the step fails, behind this name.
-    Live { step: usize, name: String, lines: Mutex<VecDeque<(Style, String)>> },
+    Live { step: usize, name: String, lines: Mutex<Kept> },
 }
 
 impl<'a> Sink<'a> {
@@ -84,9 +91,10 @@ impl<'a> Sink<'a> {
                     let line = plain(&self.ui.redacted(text)).replace(['\t', '\n'], " ");
                     self.ui.on_board(|board| board.printed(*step, &line));
                 }
-                let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
+                let Kept { lines, before } = &mut *lines.lock().unwrap_or_else(PoisonError::into_inner);
                 if lines.len() == KEPT {
                     lines.pop_front();
+                    *before += 1;
                 }
                 lines.push_back((style, text.to_owned()));
             }
@@ -104,9 +112,17 @@ impl<'a> Sink<'a> {
     /// Shows what came last, where it isn't on the screen: the step has failed.
     pub fn show_end(&self) {
         if let To::Live { step, name, lines } = &self.to {
-            for (style, line) in lines.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
-                if !plain(&line).trim().is_empty() {
-                    self.named(Style::Nth(*step), name, style, &line);
+            let Kept { lines, before } = std::mem::take(&mut *lines.lock().unwrap_or_else(PoisonError::into_inner));
+            let lines = Vec::from(lines);
+            let begin = end_of_build(&lines);
+            let before = before + begin;
+            if before > 0 {
+                let text = format!("… {before} lines before these (`--verbose` shows all)");
+                self.named(Style::Nth(*step), name, Style::Dim, &text);
+            }
+            for (style, line) in &lines[begin..] {
+                if !plain(line).trim().is_empty() {
+                    self.named(Style::Nth(*step), name, *style, line);
                 }
             }
         }
@@ -123,4 +139,11 @@ impl<'a> Sink<'a> {
             }
         }
     }
+}
+
+/// Where BuildKit says again what the step that failed has printed; else the beginning.
+fn end_of_build(lines: &[(Style, String)]) -> usize {
+    let begins =
+        |pair: &[(Style, String)]| plain(&pair[0].1).trim() == "------" && plain(&pair[1].1).starts_with(" > [");
+    lines.windows(2).position(begins).unwrap_or_default()
 }

@@ -1,7 +1,7 @@
 //! Several steps at a terminal: a line each, and no log but of what fails.
 
 use super::{World, plan};
-use plan::{Action, Compute, Plan, Report, Step};
+use plan::{Action, Compute, Plan, Report, Role, Step};
 
 /// What is on the screen after all that was written: knows what a board is drawn with.
 fn screen(written: &str) -> Vec<String> {
@@ -47,7 +47,7 @@ fn shown(world: &World) -> Vec<String> {
 
 fn builds(world: &World, second: &str) -> Plan {
     plan([
-        world.step("a", "printf 'log\\tof a\\n'; until [ -e b ]; do sleep 0.01; done; sleep 0.3"),
+        world.step("a", "printf '\\033]0;owned\\007log\\tof a\\n'; until [ -e b ]; do sleep 0.01; done; sleep 0.3"),
         world.step("b", &format!(": >b; echo log of b; {second}")),
         world.step("c", "echo log of c").after([0]),
     ])
@@ -61,6 +61,7 @@ fn what_goes_on_has_a_line_each_and_leaves_the_summary() {
     for seen in ["▸ a", "  log of a\n", "· c          waits for a\x1b[0m\n", "✓ b", "1 of 3 done, "] {
         assert!(written.contains(seen), "{seen}: {written}");
     }
+    assert!(!written.contains("owned"), "a tool must not set a title: {written:?}");
     assert_eq!(shown(&world), ["✓ a (T)", "✓ b (T)", "✓ c (T)"]);
 }
 
@@ -71,9 +72,34 @@ fn of_what_fails_its_own_end_is_shown_once() {
     assert_eq!(fault.cause.exit_code(), 3);
     let shown = shown(&world);
     let log: Vec<&str> = shown.iter().filter_map(|line| line.strip_prefix("b │ ")).collect();
-    assert_eq!((log.len(), log[0], log[log.len() - 1]), (60, "42", "why"), "{shown:?}");
-    assert_eq!(shown.len(), 63, "nothing of the others but their ends: {shown:?}");
-    assert!(shown[60].starts_with("✓ a (") && shown[61] == "✗ b failed (T)", "{shown:?}");
+    let before = "… 43 lines before these (`--verbose` shows all)";
+    assert_eq!((log.len(), log[0], log[1], log[log.len() - 1]), (61, before, "42", "why"), "{shown:?}");
+    assert_eq!(shown.len(), 64, "nothing of the others but their ends: {shown:?}");
+    assert!(shown[61].starts_with("✓ a (") && shown[62] == "✗ b failed (T)", "{shown:?}");
+}
+
+#[test]
+fn of_a_build_that_fails_only_what_buildkit_says_at_the_end_is_shown() {
+    let world = World::live();
+    let end = "echo '#1 why'; printf -- '------\\n > [x 1/2] RUN y:\\nwhy\\n------\\n'; exit 3";
+    world.run(&builds(&world, end)).unwrap_err();
+    let shown = shown(&world);
+    let log: Vec<&str> = shown.iter().filter_map(|line| line.strip_prefix("b │ ")).collect();
+    let before = "… 3 lines before these (`--verbose` shows all)";
+    assert_eq!(log, [before, "------", " > [x 1/2] RUN y:", "why", "------"]);
+}
+
+#[test]
+fn what_comes_one_after_the_other_has_a_line_each_too() {
+    let world = World::live();
+    let draws = || world.step("a", "[ -t 1 ] && echo draws || echo prints; sleep 0.3").role(Role::Build);
+    let chain = plan([draws(), draws().after([0])]);
+    assert_eq!(world.run(&chain), Ok(()));
+    assert_eq!(shown(&world), ["✓ a (T)", "✓ a (T)"]);
+    assert!(world.stderr.text().contains("▸ a") && !world.stderr.text().contains("draws"));
+    // Alone, a build draws itself.
+    assert_eq!(world.run(&plan([draws()])), Ok(()));
+    assert!(world.stderr.text().contains("draws"));
 }
 
 #[test]

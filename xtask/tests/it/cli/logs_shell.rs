@@ -72,3 +72,14 @@ fn what_a_person_types_goes_to_the_shell() {
     let seen = running.finish().succeeds();
     assert!(seen.stdout.contains("\nread ls\n"), "{:?}", seen.stdout);
 }
+
+#[test]
+fn nothing_is_drawn_over_a_shell_in_what_was_just_built() {
+    let repo = Repo::new();
+    repo.on("docker compose * exec *", Reply::prints("a shell"));
+    repo.on("docker compose * build fastapi-serve", Reply::does("command -p sleep 0.3; exit 0"));
+    let seen = repo.terminal("cargo xtask shell fastapi-serve").run().succeeds().stdout;
+    let (built, shell) = seen.rsplit_once("\x1b[J").unwrap();
+    assert!(built.contains("▸ build fastapi-serve") && shell.ends_with("a shell\n"), "{seen:?}");
+    assert!(!shell.contains("build") && !shell.contains("done"), "{seen:?}");
+}

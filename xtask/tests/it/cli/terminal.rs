@@ -12,7 +12,7 @@ fn messages_have_colour_on_a_terminal_only() {
     let repo = Repo::new();
     let seen = |line: &str| repo.terminal(line).run().succeeds().stdout;
     let echoed = format!("{}\x1b[0m\n", dev("build build-tools"));
-    let build = "cargo xtask build python-base";
+    let build = "cargo xtask build python-base --verbose";
     // Standard error is what counts, wherever standard output goes.
     for line in [build, &format!("{build} >log"), &format!("{build} | cat"), &format!("NO_COLOR= {build}")] {
         let text = seen(line);
@@ -87,10 +87,10 @@ fn a_tool_has_the_terminal_for_itself() {
     let repo = Repo::new();
     let script = "[ -t 1 ] && [ -t 2 ] && echo draws || echo prints; exit 0";
     repo.on("docker compose * build python-base", Reply::does(script));
-    let seen = repo.terminal("cargo xtask build python-base >log").run().succeeds().stdout;
+    let seen = repo.terminal("cargo xtask build python-base --verbose >log").run().succeeds().stdout;
     assert!(seen.contains("\ndraws\n"), "{seen:?}");
     assert_eq!(repo.read("log"), "");
-    let seen = repo.terminal("cargo xtask build python-base 2>&1 | cat").run().succeeds().stdout;
+    let seen = repo.terminal("cargo xtask build python-base --verbose 2>&1 | cat").run().succeeds().stdout;
     assert!(seen.contains("prints\n"), "{seen:?}");
 }
 
@@ -159,7 +159,8 @@ fn a_tool_cannot_steer_the_terminal() {
     let repo = Repo::new();
     repo.on("docker compose * build *", Reply::prints("\x1b[31mred\x1b]0;owned\x07\x1b]52;c;AA==\x07 text"));
     for jobs in ["1", "2"] {
-        let seen = repo.terminal(&format!("cargo xtask build python-base --jobs {jobs}")).run().succeeds().stdout;
+        let seen =
+            repo.terminal(&format!("cargo xtask build python-base --verbose --jobs {jobs}")).run().succeeds().stdout;
         assert!(seen.contains("\x1b[31mred text") && !seen.contains("\x1b]"), "{seen:?}");
     }
 }
