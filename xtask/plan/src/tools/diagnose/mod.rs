@@ -200,12 +200,19 @@ fn last_words(tail: &str) -> (Option<&str>, Option<&str>) {
 /// What helps against troubles of the machine, whoever met them.
 fn advice(said: &str) -> Option<Why> {
     let no_space = ["no space left on device"];
-    let names = ["temporary failure resolving", "temporary failure in name resolution", "could not resolve host"];
+    let names = [
+        "temporary failure resolving",
+        "temporary failure in name resolution",
+        "could not resolve host",
+        "failed to lookup address",
+        "name or service not known",
+    ];
     if let Some(line) = line_with(said, &no_space) {
         let help = "`docker system df` shows what takes the disk, `docker system prune` frees what nobody uses";
         return Some(Why::advice(line, help));
     }
-    let help = "names can't be looked up: `cargo xtask doctor` shows what this machine reaches; for a build, check the engine's `dns`";
+    let help = "names can't be looked up: `cargo xtask doctor` shows what this machine reaches, `cargo xtask setup` notes what \
+                it doesn't; for a build, check the engine's `dns`";
     line_with(said, &names).map(|line| Why::advice(line, help))
 }
 

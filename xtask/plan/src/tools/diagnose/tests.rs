@@ -169,6 +169,11 @@ fn a_builds_failure_is_its_own() {
         ("Cannot connect to the Docker daemon at unix:///x", "Cannot connect", ""),
         ("dd: No space left on device\n0 bytes copied", "17: dd: No space left on device", "docker system df"),
         ("W: Temporary failure resolving 'a'\nE: no package", "17: W: Temporary", "cargo xtask doctor"),
+        (
+            "× Failed to fetch\n  cause: failed to lookup address information: Name or service not known",
+            "cause: failed to lookup address information: Name or service not known",
+            "cargo xtask setup",
+        ),
         ("E: no package\nthat is it", "17: E: no package", ""),
         (
             "  × No solution found when resolving dependencies:\n  ╰─▶ Because a==1 and b==2, no",
