@@ -51,8 +51,10 @@ def test_any_user_in_a_group_that_start_adds_may_add_packages():
 @pytest.mark.development
 def test_a_project_s_packages_come_after_the_image_s(tmp_path):
     """In the folder that compose lays a volume over: found by every command of the image, and hiding nothing of it."""
-    project = Path("/opt/project")
-    assert stat.S_IMODE(os.stat(project).st_mode) == 0o777
+    volume, project = Path("/opt/packages"), Path("/opt/project")
+    assert stat.S_IMODE(os.stat(volume).st_mode) == 0o777
+    assert project.resolve().parent == volume
+    project.resolve().mkdir()
     folder = project / Path(sysconfig.get_path("purelib")).relative_to(sys.prefix)
     folder.mkdir(parents=True)
     try:
@@ -60,7 +62,7 @@ def test_a_project_s_packages_come_after_the_image_s(tmp_path):
         (folder / "yaml.py").write_text("raise SystemExit('the image has another')")
         subprocess.run([sys.executable, "-c", "import of_the_project, yaml"], cwd=tmp_path, check=True)
     finally:
-        shutil.rmtree(project / "lib")
+        shutil.rmtree(project.resolve())
     assert "/opt/project/bin" in os.environ["PATH"].split(":")
 
 

@@ -3,7 +3,7 @@
 //! Needs the engine, and fastapi-serve built: for production at the tag that `IMAGE_TAG` names (as `engine::family`), and an
 //! index that can be reached.
 
-use super::docker::{docker, root};
+use super::docker::{docker, free_port, root, stderr, when_we_end};
 use std::{env, fs, path::PathBuf, process::Command};
 
 /// A folder and a container that go away with the test.
@@ -65,30 +65,45 @@ fn start_brings_a_project_s_packages_along() {
         fs::copy(example.join(file), project.join(file)).unwrap();
     }
     let tag = format!("{}-development", copy.tag);
-    let xtask = |args: &[&str]| {
+    let xtask = |args: &[&str], user: &str| {
         let mut xtask = copy.xtask(args);
-        xtask.env("ENVIRONMENT", "dev").env("IMAGE_TAG", &tag).env("WORKSPACE", &project).env("APP", "shop.main:app");
-        xtask.env("APP_DIR", "/workspace").env("PORT", super::docker::free_port().to_string()).output().unwrap()
+        xtask
+            .env("ENVIRONMENT", "dev")
+            .env("IMAGE_TAG", &tag)
+            .env("WORKSPACE", &project)
+            .env("APP", "shop.main:app")
+            .env("WORKSPACE_USER", user);
+        xtask.env("APP_DIR", "/workspace").env("PORT", free_port().to_string()).output().unwrap()
     };
-    let start = || xtask(&["start", "fastapi-serve"]);
+    let [child, base] = ["fastapi-serve", "python-base"].map(|image| copy.reference(image));
+    when_we_end(&format!(
+        "docker image rm --force {child}-development {base}-development; docker volume rm {}_packages",
+        copy.tag
+    ));
+    // With the helper as it is here.
+    assert!(xtask(&["build", "fastapi-serve"], "").status.success());
+    let start_as = |user: &str| xtask(&["start", "fastapi-serve"], user);
+    let start = || start_as("");
     let started = start();
-    let said = super::docker::stderr(&started);
+    let said = stderr(&started);
     assert!(started.status.success() && said.contains("+ humanize=="), "{said}");
-    assert!(super::docker::stderr(&start()).contains("/workspace/poetry.lock is installed"));
+    assert!(stderr(&start()).contains("/workspace/poetry.lock is installed"));
+    // Another user, who takes away what the first one has installed and used.
+    let lock = project.join("poetry.lock");
+    fs::rename(&lock, project.join("kept")).unwrap();
+    fs::write(project.join("requirements.txt"), "humanize==4.17.0\n").unwrap();
+    let other = start_as("1234:1234");
+    assert!(other.status.success(), "{}", stderr(&other));
+    fs::rename(project.join("kept"), &lock).unwrap();
     // A module that no lock has.
     fs::write(project.join("shop/main.py"), "import of_no_lock\n").unwrap();
-    let failed = super::docker::stderr(&start());
+    let failed = stderr(&start());
     assert!(failed.contains("it says `ModuleNotFoundError: No module named 'of_no_lock'`"), "{failed}");
     // A lock that moves a package of the image.
     let moved = "\n[[package]]\nname = \"fastapi\"\nversion = \"0.118.0\"\n";
     let lock = fs::read_to_string(project.join("poetry.lock")).unwrap();
     fs::write(project.join("poetry.lock"), lock + moved).unwrap();
-    let refused = super::docker::stderr(&start());
+    let refused = stderr(&start());
     assert!(refused.contains("  fastapi  0.118.0, in the image "), "{refused}");
     assert_eq!(copy.containers(), "");
-    for image in ["fastapi-serve", "python-base"] {
-        let reference = copy.reference(image);
-        let _ = Command::new("docker").args(["image", "rm", "--force", &format!("{reference}-development")]).output();
-    }
-    docker(&["volume", "rm", &format!("{}_fastapi-serve-packages", copy.tag)]);
 }

@@ -95,11 +95,10 @@ fn another_image_takes_a_folder_and_two_services() {
     for (file, text) in files.iter().zip(&texts) {
         let start = text.find("  fastapi-serve:\n").unwrap();
         let end = start + text[start..].find("\n\n  kubeflow-jupyter:").unwrap();
-        let skipped = ["ports:", "working_dir:", "environment:", "UVICORN_", "# dev:", "# ci:"];
+        let skipped = ["ports:", "volumes: [*workspace", "working_dir:", "environment:", "UVICORN_", "# dev:", "# ci:"];
         let lines =
             text[start..end].lines().filter(|line| !skipped.iter().any(|word| line.trim_start().starts_with(word)));
-        let mounts = "    volumes:\n      - *workspace\n      - {type: volume, source: fastapi-serve-packages, target: /opt/project}\n";
-        let services = lines.collect::<Vec<_>>().join("\n").replace(mounts, "").replace("fastapi-serve", "thirteenth");
+        let services = lines.collect::<Vec<_>>().join("\n").replace("fastapi-serve", "thirteenth");
         let services = services.replace("/python-base:${BASE", "/fastapi-serve:${BASE");
         let services =
             services.replace("/images/thirteenth/tests", "/images/fastapi-serve/tests, /images/thirteenth/tests");
