@@ -91,10 +91,11 @@ fn run(cli: &Cli, name: &str, ui: &Ui) -> Result<()> {
     if let Some(vars) = aws::vars_of_region(&project) {
         project = Project::load(&place.root, environment, vars)?;
     }
-    if let Some((since, reference)) = cli.command.since().and_then(|it| Some((it, it.changed_since.as_ref()?))) {
+    if let Some(reference) = cli.command.since().and_then(|since| since.changed_since.as_ref()) {
         // Also in a dry run: without, there is nothing to show.
         let changed = facts::changed(&place, &project, &exec, reference)?;
-        let none = since.changed.get_or_init(|| changed).is_empty();
+        let none = changed.is_empty();
+        project.changed = Some(changed);
         let none_of = cli.command.images().map(|images| images.of(&project)).transpose()?;
         // A script reads an empty answer as well.
         let answers = globals.json || matches!(cli.command, Command::Matrix(_));

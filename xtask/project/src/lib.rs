@@ -39,7 +39,7 @@ pub use image::{Base, Image, NamedBy, Origin};
 pub use package::PackageName;
 pub use reference::{ImageName, ImageRef};
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     fs,
     path::{Path, PathBuf},
 };
@@ -56,6 +56,8 @@ pub struct Project {
     pub images: Vec<Image>,
     /// Other people's images: the service, and what it names.
     pub externals: Vec<(String, ImageRef)>,
+    /// Where a commit was named to compare with: the images that are made of other inputs than in it.
+    pub changed: Option<BTreeSet<ImageName>>,
     /// The other environment's file: a name that is only there is not a typo.
     other_file: String,
     index: HashMap<ImageName, usize>,
@@ -106,6 +108,7 @@ impl Project {
             compose_name,
             images,
             externals,
+            changed: None,
             other_file: other,
             index,
         })
@@ -114,6 +117,11 @@ impl Project {
     /// The compose file, relative to the root.
     pub fn file(&self) -> &'static str {
         self.environment.file()
+    }
+
+    /// Is the image among those that are meant, where only what has changed is?
+    pub fn is_meant(&self, name: &ImageName) -> bool {
+        self.changed.as_ref().is_none_or(|changed| changed.contains(name))
     }
 
     /// The images that are published, in the order of the compose file.

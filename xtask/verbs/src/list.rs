@@ -44,7 +44,7 @@ impl Verb for flags::List {
 
     /// One step: what the engine says is all that isn't known before.
     fn plan(&self, project: &Project, facts: &Facts, globals: &Globals) -> Result<Plan, Fault> {
-        let names = project.family().map(|image| &image.name).filter(|name| self.since.keeps(name));
+        let names = project.family().map(|image| &image.name).filter(|name| project.is_meant(name));
         let names: Vec<ImageName> = names.cloned().collect();
         let question = local::question(project, &names);
         let (family, facts, json) = (project.clone(), facts.clone(), globals.json);

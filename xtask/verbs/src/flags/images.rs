@@ -2,7 +2,6 @@
 
 use clap::Args;
 use project::{ImageName, Project, error::Fault};
-use std::{cell::OnceCell, collections::BTreeSet};
 
 /// Which images.
 #[derive(Debug, Args)]
@@ -23,15 +22,6 @@ pub struct Since {
     /// Of these, or of all, only what is made of other inputs than in this commit
     #[arg(long, value_name = "REF")]
     pub changed_since: Option<String>,
-    /// Those, once git was asked.
-    #[arg(skip)]
-    pub changed: OnceCell<BTreeSet<ImageName>>,
-}
-
-impl Since {
-    pub fn keeps(&self, name: &ImageName) -> bool {
-        self.changed.get().is_none_or(|changed| changed.contains(name))
-    }
 }
 
 impl Images {
@@ -42,7 +32,7 @@ impl Images {
     pub fn of(&self, project: &Project) -> Result<Vec<ImageName>, Fault> {
         let all = self.all || self.since.changed_since.is_some() && self.images.is_empty();
         let mut chosen = project.select(&self.images, all)?;
-        chosen.retain(|name| self.since.keeps(name));
+        chosen.retain(|name| project.is_meant(name));
         Ok(chosen)
     }
 }
