@@ -116,21 +116,6 @@ def images(request):
 
 
 @pytest.fixture
-def differing_from(images):
-    """What another image installs and this one, with its bases, hasn't: its version there and here."""
-
-    def differing(name):
-        here = {}
-        for image in images:
-            here |= image.wanted
-        there = Image(name).wanted
-        assert there, f"{name} installs nothing"
-        return {name: (version, here.get(name)) for name, version in there.items() if here.get(name) != version}
-
-    return differing
-
-
-@pytest.fixture
 def indexes():
     return INDEXES
 

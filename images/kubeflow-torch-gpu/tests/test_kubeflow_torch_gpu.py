@@ -22,12 +22,6 @@ def execute(folder, *cells):
     return "".join(output["text"] for output in outputs if output.get("name") == "stdout")
 
 
-@pytest.mark.parametrize("production", ["gpu-train"])
-def test_it_has_what_production_has_at_the_same_versions(differing_from, production):
-    """What is tried in this notebook is trained there."""
-    assert differing_from(production) == {}
-
-
 def test_torch_sees_a_gpu_where_there_is_one():
     assert torch.cuda.is_available() == os.path.exists("/dev/nvidiactl")
 

@@ -33,12 +33,6 @@ def execute(code, folder, name="python3"):
         manager.shutdown_kernel(now=True)
 
 
-@pytest.mark.parametrize("production", ["neuron-compile", "neuron-inference"])
-def test_it_has_what_production_has_at_the_same_versions(differing_from, production):
-    """What is tried in this notebook is compiled and served there."""
-    assert differing_from(production) == {}
-
-
 def test_the_image_has_one_kernel():
     assert list(jupyter_client.kernelspec.find_kernel_specs()) == ["python3"]
 

@@ -1,5 +1,6 @@
 //! The whole family's versions: what each image has, and every way in which they can fall apart.
 
+mod includes;
 mod splits;
 
 use crate::{
@@ -98,6 +99,8 @@ pub struct Member<'a> {
     /// The image whose versions it keeps to.
     pub base: Option<ImageName>,
     pub exceptions: BTreeMap<PackageName, String>,
+    /// The images all of whose packages it promises to have.
+    pub includes: Vec<String>,
     pub vendor: Vec<VendorWheel>,
 }
 
@@ -181,8 +184,8 @@ fn member<'a>(project: &'a Project, files: &Files, image: &'a Image) -> Result<O
         }
     }
     let base = project.coupled_to(image, &pyproject)?.map(|base| base.name.clone());
-    let exceptions = pyproject.exceptions()?;
-    Ok(Some(Member { image, pyproject, lock, base, exceptions, vendor }))
+    let (exceptions, includes) = (pyproject.exceptions()?, pyproject.includes()?);
+    Ok(Some(Member { image, pyproject, lock, base, exceptions, includes, vendor }))
 }
 
 /// `name==version+local` lines, as pip reads them.
@@ -211,6 +214,7 @@ pub fn findings(members: &[Member]) -> Vec<Finding> {
             findings.extend(uncoupled(member, base));
             findings.extend(python(member, base));
         }
+        findings.extend(includes::unmet(member, &locks));
     }
     findings.extend(splits::splits(members));
     findings

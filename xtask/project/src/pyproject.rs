@@ -70,6 +70,23 @@ impl Pyproject {
         self.string(&["tool", OURS, "coupled-to"])
     }
 
+    /// The images all of whose packages it promises to have: `includes` in `[tool.core-images]`.
+    ///
+    /// # Errors
+    /// Not a list of names.
+    pub fn includes(&self) -> Result<Vec<String>, Fault> {
+        let Some(item) = ["tool", OURS, "includes"].iter().try_fold(self.document.as_item(), |item, key| item.get(key))
+        else {
+            return Ok(Vec::new());
+        };
+        let names = item.as_array().map(|names| names.iter().map(|name| name.as_str().map(str::to_owned)).collect());
+        names.flatten().ok_or_else(|| {
+            let place = format!("{}:{}", self.path, self.line_of("includes"));
+            Fault::project(format!("reading {place}: includes is not a list of images"))
+                .help("name them so: includes = [\"gpu-train\"]")
+        })
+    }
+
     /// Packages that may differ from the rest of the family, each with the reason.
     ///
     /// # Errors

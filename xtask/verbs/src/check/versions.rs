@@ -150,3 +150,47 @@ fn an_image_has_its_bases_python_or_a_reason() {
     let needless = family(Python { exceptions, ..NOTEBOOK });
     finds(&needless, NOTEBOOKS, "requires-python", "the exception python is no longer needed: remove it");
 }
+
+/// The notebook, which promises what these images have.
+fn promises(notebook: Python, images: &str) -> Rules {
+    let table = "[tool.core-images.exceptions]";
+    family(notebook).edit(NOTEBOOKS, table, &format!("[tool.core-images]\nincludes = {images}\n\n{table}"))
+}
+
+#[test]
+fn a_notebook_has_what_the_image_has_that_it_includes() {
+    const SERVE: &str = "[\"fastapi-serve\"]";
+    let finds = |notebook: Python, why: &str| {
+        let what = format!(
+            "it promises all packages of fastapi-serve (includes), but {why}; then cargo xtask lock fastapi-serve kubeflow-a"
+        );
+        finds(&promises(notebook, SERVE), NOTEBOOKS, "includes = ", &what);
+    };
+    // Those of its base count.
+    for packages in [NOTEBOOK.packages, &[("fastapi", "1")]] {
+        assert_eq!(promises(Python { packages, ..NOTEBOOK }, SERVE).written().findings(), [""; 0]);
+    }
+    let lacks =
+        |packages: &str| format!("lacks {packages}: add to dependencies those that fastapi-serve asks for itself");
+    finds(Python { packages: &[("numpy", "1")], ..NOTEBOOK }, &lacks("fastapi"));
+    // Allowed to differ from the family, though not from what it promises.
+    let frozen = Python { exceptions: &[("fastapi", "frozen")], packages: &[("fastapi", "2")], ..NOTEBOOK };
+    finds(frozen, "has other versions: fastapi 2 here, 1 there");
+    // Another Python than its base's can't import what that has.
+    let exceptions = &[("python", "frozen"), ("\"*\"", "older")];
+    let apart = Python { requires: ">=3.9,<3.10", exceptions, pins: &[], packages: &[("idna", "2")], ..NOTEBOOK };
+    finds(apart, &format!("{}; and has other versions: idna 2 here, 3 there", lacks("fastapi, requests")));
+}
+
+#[test]
+fn what_a_notebook_includes_are_images() {
+    let what = "includes names nobody, which is no image with a pyproject.toml and a poetry.lock";
+    finds(&promises(NOTEBOOK, "[\"nobody\"]"), NOTEBOOKS, "includes = ", what);
+    for wrong in ["\"fastapi-serve\"", "[1]"] {
+        let rules = promises(NOTEBOOK, wrong);
+        let place = rules.line(NOTEBOOKS, "includes = ");
+        let what =
+            format!("reading {place}: includes is not a list of images: name them so: includes = [\"gpu-train\"]");
+        finds(&rules, "images/kubeflow-a", "", &what);
+    }
+}
