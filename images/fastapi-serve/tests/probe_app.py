@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 from typing import Annotated
 
@@ -39,6 +40,16 @@ async def upload(title: Annotated[str, fastapi.Form()], file: fastapi.UploadFile
 @app.get("/broken")
 async def broken():
     raise RuntimeError("the probe fails, as it was told to")
+
+
+@app.get("/log")
+async def log(word: str):
+    logging.getLogger("shop").warning("sold\n“%s”", word, extra={"order": 5})
+
+
+@app.get("/client")
+async def client(request: fastapi.Request):
+    return [request.client.host, request.url.scheme]
 
 
 @app.get("/slow")

@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import contextlib
+import datetime
 import http.client
 import json
 import os
@@ -282,3 +283,30 @@ def test_a_failure_to_start_is_loud(start, environment, message):
 def test_the_app_is_not_the_user_s_to_change():
     assert os.getcwd() == "/app"
     assert not os.access("/app", os.W_OK)
+
+
+def test_logs_can_be_lines_of_json(probe):
+    """Requests, tracebacks and the app's own, each whole in one record."""
+    server = probe(UVICORN_LOG_CONFIG="/opt/json-logs.json", PYTHONUNBUFFERED="1")
+    assert get("/log?word=caf%C3%A9") == "null"
+    with pytest.raises(urllib.error.HTTPError):
+        get("/broken")
+    server.wait_for("as it was told to")
+    assert server.terminate(timeout=10) in (0, 128 + signal.SIGTERM)
+    records = [json.loads(line) for line in server.log.read_text().splitlines() if not line.startswith("probe:")]
+    assert all(datetime.datetime.fromisoformat(record["time"]).tzinfo for record in records)
+    (said,) = (record for record in records if record["logger"] == "shop")
+    assert (said["level"], said["message"], said["order"]) == ("warning", "sold\n“café”", 5)
+    access = [record for record in records if record["logger"] == "uvicorn.access"]
+    assert [(r["method"], r["path"], r["status"]) for r in access] == [("GET", "/log?word=caf%C3%A9", 200), ("GET", "/broken", 500)]
+    (error,) = (record for record in records if "exception" in record)
+    assert (error["logger"], error["level"]) == ("uvicorn.error", "error")
+    assert "RuntimeError: the probe fails" in error["exception"]
+
+
+@pytest.mark.parametrize("trusted", ["127.0.0.0/8", "10.0.0.0/8"])
+def test_a_proxy_is_believed_that_is_named(probe, trusted):
+    probe(FORWARDED_ALLOW_IPS=trusted)
+    headers = {"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https"}
+    seen = requests.get(URL + "/client", headers=headers, timeout=10).json()
+    assert seen == (["203.0.113.9", "https"] if trusted.startswith("127") else ["127.0.0.1", "http"])
