@@ -111,7 +111,7 @@ fn run(cli: &Cli, name: &str, ui: &Ui) -> Result<()> {
     }
     let plan = verb.plan(&project, &facts, globals)?;
     if globals.dry_run {
-        plan.notes.iter().for_each(|note| ui.note(note.clone()));
+        plan.notes.iter().filter(|_| !globals.quiet).for_each(|note| ui.note(note.clone()));
     }
     match (globals.dry_run, globals.json) {
         (false, _) => exec.run(&plan)?,
@@ -147,7 +147,8 @@ fn executor(place: &Place, globals: &Globals, ui: &Ui) -> Executor {
     let noted = fs::read_to_string(place.root.join(DEFAULT_INDEX)).ok();
     let secrets = secrets_of(place.values().chain(noted));
     let jobs = globals.jobs.map_or_else(|| thread::available_parallelism().map_or(1, usize::from), usize::from);
-    let mut settings = Settings { verbose: globals.verbose, ..Settings::new(ui.clone(), secrets, jobs) };
+    let mut settings =
+        Settings { verbose: globals.verbose, quiet: globals.quiet, ..Settings::new(ui.clone(), secrets, jobs) };
     if let Some(wait) = env::var(BACKOFF).ok().and_then(|wait| wait.parse().ok()) {
         settings.backoff.fill(Duration::from_millis(wait));
     }

@@ -125,7 +125,7 @@ impl Tool<'_> {
         let mut command = child::command(run, &self.run.exports)?;
         let (place, view) = self.place(&mut command);
         let _asks = (place == Place::Ours).then(|| self.sink.ui().asks());
-        let alone = !self.run.parallel && !self.run.live;
+        let alone = !self.run.parallel && !self.run.live && !self.run.settings.quiet;
         let draws = matches!(self.step.role, Role::Build) && alone && self.sink.ui().can_draw();
         let drawing = if draws { Drawing::new().ok() } else { None };
         let (drawing, pipe, view): (_, Box<dyn Read + Send>, _) = match drawing {

@@ -14,8 +14,8 @@ pub fn step(run: &Run, step: &Step, index: usize, after: &[Outcome]) -> Outcome 
     let sink = match (&step.action, run.parallel) {
         // It speaks in notes, which must not be folded away.
         (Action::Compute(_), _) => Sink::of_notes(ui),
-        _ if run.live => Sink::of_live(ui, name, index),
-        (_, true) => Sink::of_parallel(ui, &step.title, name, index),
+        _ if run.live || run.settings.quiet => Sink::of_live(ui, name, index),
+        (_, true) => Sink::of_parallel(ui, &step.title, name, index, run.settings.verbose),
         (_, false) => Sink::of_one(ui, &step.title),
     };
     let outcome = match caught(|| attempts(run, step, &sink, after)).and_then(|result| result) {

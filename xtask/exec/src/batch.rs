@@ -17,15 +17,16 @@ use std::{collections::HashMap, io, time::Instant};
 pub fn run(run: &Run, steps: &[(usize, &Step)], ended: &mut dyn FnMut(usize, Ended)) {
     let names: Vec<&str> = steps.iter().filter_map(|(_, step)| Some(step.image.as_ref()?.as_str())).collect();
     let ui = &run.settings.ui;
+    let is_kept = run.live || run.settings.quiet;
     let sink = |(at, (index, step)): (usize, &(usize, &Step))| {
         let name = names.get(at).copied().unwrap_or_default();
-        let live = run.live.then(|| Sink::of_live(ui, name, *index));
-        Some(live.unwrap_or_else(|| Sink::of_parallel(ui, &step.title, name, *index)))
+        let live = is_kept.then(|| Sink::of_live(ui, name, *index));
+        Some(live.unwrap_or_else(|| Sink::of_parallel(ui, &step.title, name, *index, run.settings.verbose)))
     };
     let mut sinks: Vec<Option<Sink>> = steps.iter().enumerate().map(sink).collect();
     let (begun, mut whose) = (Instant::now(), Whose::default());
     // What is nobody's is worth a look where all fails.
-    let own = if run.live { Sink::of_live(ui, "build", usize::MAX) } else { Sink::of_notes(ui) };
+    let own = if is_kept { Sink::of_live(ui, "build", usize::MAX) } else { Sink::of_notes(ui) };
     let mut on_line = |line: &str| match whose.of(line, &names) {
         Some(Of { image, is_last }) => {
             if let Some(sink) = &sinks[image] {

@@ -33,6 +33,8 @@ pub struct Settings {
     pub ui: Ui,
     /// Shows all that the tools print, also where several run side by side on a terminal.
     pub verbose: bool,
+    /// Shows results and errors, and what a tool printed only where it has failed.
+    pub quiet: bool,
     /// Never printed: see [`output::secrets_of`].
     pub secrets: Vec<String>,
     /// How many steps may run at a time.
@@ -51,6 +53,7 @@ impl Settings {
         Settings {
             ui,
             verbose: false,
+            quiet: false,
             secrets,
             jobs,
             backoff: [1, 2, 4, 8].map(Duration::from_secs).into(),
@@ -106,19 +109,19 @@ impl Executor {
     /// # Errors
     /// An interrupt; else the first step that failed, after all have ended.
     pub fn run(&self, plan: &Plan) -> Result<(), Fault> {
-        for note in &plan.notes {
+        for note in plan.notes.iter().filter(|_| !self.settings.quiet) {
             self.settings.ui.note(note.clone());
         }
         let exports = Variables::of_plan(&plan.exports)?;
         let parallel = self.settings.jobs > 1 && !plan.is_chain();
         let rows = summary::board(plan);
-        let live = rows.len() > 1 && self.settings.ui.can_be_live() && !self.settings.verbose;
+        let live = rows.len() > 1 && self.settings.ui.can_be_live() && !self.settings.verbose && !self.settings.quiet;
         let run = Run { settings: &self.settings, exports, parallel, live };
         let board = live.then(|| self.settings.ui.live(Board::new(rows)));
         let ended = schedule::run(plan, if parallel { self.settings.jobs } else { 1 }, &run);
         drop(board);
         let fault = fault_of(plan, ended.iter().map(|ended| &ended.outcome)).cloned();
-        summary::print(&self.settings.ui, plan, &ended, fault.as_ref(), live);
+        summary::print(&self.settings.ui, plan, &ended, fault.as_ref(), live, self.settings.quiet);
         if interrupt::interrupted() {
             // A judge that never came to judge still cleans up after the steps that it waited for.
             let judges = plan

@@ -14,9 +14,13 @@ use std::{
     time::Duration,
 };
 
-/// `reported` is the failure that is said at the end: why is said once. `all`: whatever the plan says.
-pub fn print(ui: &Ui, plan: &Plan, ended: &[Ended], reported: Option<&Fault>, all: bool) {
-    let steps = || plan.steps.iter().zip(ended).filter(|(step, ended)| is_told(step, &ended.outcome));
+/// `reported` is the failure that is said at the end: why is said once. `all`: whatever the plan
+/// says; `quiet`: but nothing of what went well.
+pub fn print(ui: &Ui, plan: &Plan, ended: &[Ended], reported: Option<&Fault>, all: bool, quiet: bool) {
+    let is_told = |(step, ended): &(&Step, &Ended)| {
+        is_told(step, &ended.outcome) && (!quiet || matches!(ended.outcome, Outcome::Failed(_) | Outcome::NotRun))
+    };
+    let steps = || plan.steps.iter().zip(ended).filter(is_told);
     let failed = |(step, ended): (&Step, &Ended)| {
         matches!(ended.outcome, Outcome::Failed(_)).then(|| step.image.clone()).flatten()
     };

@@ -26,8 +26,8 @@ pub struct Sink<'a> {
 enum To {
     /// Line by line.
     Lines,
-    /// Line by line, each behind this name.
-    Named(Style, String),
+    /// Each line behind this name: at once, or where they are kept, all at the end, but for the commands.
+    Named { colour: Style, name: String, kept: Option<Mutex<String>> },
     /// Kept until the end. GitHub Actions folds it.
     Block { title: String, lines: Mutex<Vec<String>> },
     /// Line by line, between the marks of a block.
@@ -37,11 +37,13 @@ enum To {
 }
 
 impl<'a> Sink<'a> {
-    /// For a step of many; `index` gives its name a colour.
-    pub fn of_parallel(ui: &'a Ui, title: &str, name: &str, index: usize) -> Sink<'a> {
+    /// For a step of many, whose lines are not to be mixed with those of others, unless each is to be seen `at_once`;
+    /// `index` gives its name a colour.
+    pub fn of_parallel(ui: &'a Ui, title: &str, name: &str, index: usize, at_once: bool) -> Sink<'a> {
+        let kept = (!at_once).then(Mutex::default);
         let to = match ui.groups() {
             true => To::Block { title: title.to_owned(), lines: Mutex::default() },
-            false => To::Named(Style::Nth(index), name.to_owned()),
+            false => To::Named { colour: Style::Nth(index), name: name.to_owned(), kept },
         };
         Sink { ui, to }
     }
@@ -83,8 +85,12 @@ impl<'a> Sink<'a> {
         match &self.to {
             To::Lines | To::Open => self.ui.note(Note::styled(style, text)),
             // What stands between a tool's paragraphs parts nothing in between other tools' lines.
-            To::Named(..) if plain(text).trim().is_empty() => {}
-            To::Named(colour, name) => self.named(*colour, name, style, text),
+            To::Named { .. } if plain(text).trim().is_empty() => {}
+            To::Named { colour, name, kept: Some(kept) } if style != Style::Dim => {
+                let line = self.behind(*colour, name, style, text);
+                kept.lock().unwrap_or_else(PoisonError::into_inner).push_str(&line);
+            }
+            To::Named { colour, name, .. } => self.named(*colour, name, style, text),
             To::Live { step, lines, .. } => {
                 // A command says less than the step's title.
                 if style != Style::Dim {
@@ -103,10 +109,15 @@ impl<'a> Sink<'a> {
     }
 
     fn named(&self, colour: Style, name: &str, style: Style, text: &str) {
+        let _ = self.ui.0.stderr.write(&self.behind(colour, name, style, text));
+    }
+
+    /// The line behind a name, as it may be shown.
+    fn behind(&self, colour: Style, name: &str, style: Style, text: &str) -> String {
         let stream = &self.ui.0.stderr;
         let name = stream.paint(colour, &stream.harmless(name));
         let text = stream.paint(style, &stream.harmless(&self.ui.redacted(text)));
-        let _ = stream.write(&format!("{name} │ {text}\n"));
+        format!("{name} │ {text}\n")
     }
 
     /// Shows what came last, where it isn't on the screen: the step has failed.
@@ -131,7 +142,10 @@ impl<'a> Sink<'a> {
     /// Shows what was kept to be shown in one.
     pub fn close(self) {
         match self.to {
-            To::Lines | To::Named(..) | To::Live { .. } => {}
+            To::Lines | To::Named { kept: None, .. } | To::Live { .. } => {}
+            To::Named { kept: Some(kept), .. } => {
+                let _ = self.ui.0.stderr.write(&kept.into_inner().unwrap_or_else(PoisonError::into_inner));
+            }
             To::Open => self.ui.note("::endgroup::"),
             To::Block { title, lines } => {
                 let lines = lines.into_inner().unwrap_or_else(PoisonError::into_inner).join("\n");

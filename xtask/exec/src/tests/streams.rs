@@ -2,9 +2,9 @@
 
 use super::{World, plan};
 use crate::output::{Stream, Ui};
-use plan::{Action, Compute, EnvValue, Invocation, Note, Report, Step, Style};
+use plan::{Action, Compute, EnvValue, Invocation, Note, Plan, Report, Step, Style};
 use project::error::{Cause, Fault};
-use std::fs::File;
+use std::{collections::BTreeSet, fs::File};
 
 #[test]
 fn what_is_echoed_can_be_pasted_and_is_short() {
@@ -116,6 +116,51 @@ fn side_by_side_each_line_has_its_name() {
     let mut named: Vec<&str> = said.lines().filter(|line| line.contains(" │ ") && !line.contains(" │ $ ")).collect();
     named.sort_unstable();
     assert_eq!(named, ["a │ one", "b │ two"], "no empty lines: {said}");
+}
+
+#[test]
+fn the_lines_of_a_step_stay_together_unless_all_are_to_be_seen_at_once() {
+    // Each prints its second line after the other's first.
+    let script = |own: &str, other: &str| {
+        format!("echo one; : >{own}; until [ -e {other} ]; do sleep 0.01; done; sleep 0.2; echo two")
+    };
+    let order = |verbose: bool| -> Vec<String> {
+        let world = World::new().with(|settings| settings.verbose = verbose);
+        let steps = [world.step("a", &script("a", "b")), world.step("b", &script("b", "a"))];
+        assert_eq!(world.run(&plan(steps)), Ok(()));
+        let said = world.stderr.text();
+        let names = said.lines().filter(|line| line.ends_with("│ one") || line.ends_with("│ two"));
+        names.map(|line| line[..1].to_owned()).collect()
+    };
+    let together = order(false);
+    assert!(together == ["a", "a", "b", "b"] || together == ["b", "b", "a", "a"], "{together:?}");
+    assert_eq!(order(true)[..2].iter().collect::<BTreeSet<_>>().len(), 2);
+}
+
+#[test]
+fn whoever_wants_it_quiet_sees_results_and_what_failed() {
+    for jobs in [1, 4] {
+        let quiet = || {
+            World::new().with(|settings| {
+                (settings.quiet, settings.jobs) = (true, jobs);
+            })
+        };
+        let world = quiet();
+        let mut well = Plan { summary: true, ..plan([world.step("a", "echo log"), world.step("b", "echo log")]) };
+        well.note("careful");
+        let result = Compute::new("# says", [], |_| Report::default().note("a result").data("data\n"));
+        well.then(Step::new("says", Action::Compute(result)));
+        assert_eq!(world.run(&well), Ok(()));
+        assert_eq!((world.stderr.text().as_str(), world.stdout.text().as_str()), ("a result\n", "data\n"));
+
+        let world = quiet();
+        let badly =
+            plan([world.step("a", "echo log"), world.step("b", "echo why; exit 3"), world.step("c", ":").after([1])]);
+        world.run(&badly).unwrap_err();
+        let said = world.stderr.text();
+        assert!(said.contains("b │ why\n") && said.contains("\n✗ b failed ("), "{said}");
+        assert!(said.ends_with("\n· c not run\n") && !said.contains("│ log") && !said.contains("✓"), "{said}");
+    }
 }
 
 #[test]

@@ -31,6 +31,20 @@ fn output_of_tools_goes_to_standard_error() {
 }
 
 #[test]
+fn a_quiet_run_says_nothing_unless_it_fails() {
+    let repo = Repo::new();
+    for jobs in ["1", "2"] {
+        let build = ["build", "--all", "--quiet", "--jobs", jobs];
+        let ran = repo.run(&build).succeeds();
+        assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("", ""));
+        let fails = Repo::new();
+        fails.on("docker compose * build fastapi-serve", Reply::fails(3, "it broke"));
+        let ran = fails.run(&build).fails(3, &["build fastapi-serve", "it broke"]);
+        assert!(ran.stderr.contains("fastapi-serve │ it broke\n") && !ran.stderr.contains("✓"), "{}", ran.stderr);
+    }
+}
+
+#[test]
 fn github_groups_are_balanced_and_errors_annotated() {
     for jobs in ["1", "2"] {
         let repo = Repo::new();

@@ -70,6 +70,8 @@ fn images_side_by_side_have_a_line_each_and_the_log_of_what_fails() {
     let repo = Repo::with(&[PYTHON_BASE, FASTAPI_SERVE, Image { name: "other", ..PYTHON_BASE }]);
     repo.on("docker compose * build *", Reply::prints("working"));
     repo.on("docker compose * build other", Reply::fails(3, "it broke"));
+    // Long enough to be drawn.
+    repo.on("docker compose * build build-tools", Reply::does("command -p sleep 0.4; exit 0"));
     let build = "cargo xtask build --all --jobs 2";
     let seen = repo.terminal(build).run();
     assert_eq!(seen.code, 3, "{}", seen.stdout);

@@ -14,6 +14,9 @@ pub struct Globals {
     /// Show all that the tools print, also where several images are worked on at a terminal
     #[arg(long, short, global = true)]
     pub verbose: bool,
+    /// Print results and errors only
+    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
     /// How many images to work on at a time [default: the cores; builds that are ready share a process]
     #[arg(long, short, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub jobs: Option<u16>,
