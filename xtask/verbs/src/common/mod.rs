@@ -17,6 +17,7 @@ pub mod trust;
 use crate::flags::Globals;
 use plan::Invocation;
 use project::{Environment, ImageName, Project, error::Fault, vars::Vars};
+use std::collections::BTreeSet;
 
 /// A variable that only we read: its flag, else the environment, else `.env`; empty counts as unset, as in compose.
 pub fn own_variable(project: &Project, flag: Option<&String>, name: &str) -> Option<String> {
@@ -72,6 +73,15 @@ const PATIENCE: &str = "20";
 pub fn with_patience(run: Invocation) -> Invocation {
     let args = [PATIENCE.to_owned(), run.program].into_iter().chain(run.args).collect();
     Invocation { program: "timeout".to_owned(), args, ..run }
+}
+
+/// These images, as a verb takes them.
+pub fn as_arguments(project: &Project, names: &[ImageName]) -> String {
+    let family: BTreeSet<&ImageName> = project.family().map(|image| &image.name).collect();
+    if family.len() > 1 && family == names.iter().collect() {
+        return "--all".to_owned();
+    }
+    names.iter().map(ImageName::as_str).collect::<Vec<_>>().join(" ")
 }
 
 /// `a, b and c`.

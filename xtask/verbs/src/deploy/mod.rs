@@ -255,6 +255,15 @@ mod tests {
     }
 
     #[test]
+    fn the_whole_family_is_not_listed() {
+        let help = family(ECR, &[]).fault(&["deploy", "--all"]).help.unwrap();
+        assert!(
+            help.starts_with("`ENVIRONMENT=ci cargo xtask build --all && ENVIRONMENT=ci cargo xtask validate "),
+            "{help}"
+        );
+    }
+
+    #[test]
     fn a_helper_is_never_published() {
         let fault = testing::family().fault(&["deploy", "build-tools"]);
         assert!(fault.what.contains("never published") && fault.cause.exit_code() == 2, "{fault}");

@@ -1,6 +1,6 @@
 //! What stands against a push: one thing a line, then the command that repairs all of it.
 
-use crate::common::rerun::rerun;
+use crate::common::{as_arguments, rerun::rerun};
 use project::{
     Environment, Image, ImageName, Project,
     error::{Cause, Fault},
@@ -73,8 +73,7 @@ impl Objections {
     fn help(self, project: &Project) -> Vec<String> {
         // What may be published is built as ci builds it.
         let as_ci = |verb: &str, names: Vec<ImageName>, flags: &str| {
-            let names: Vec<&str> = names.iter().map(ImageName::as_str).collect();
-            let command = format!("cargo xtask {verb} {}{flags}", names.join(" "));
+            let command = format!("cargo xtask {verb} {}{flags}", as_arguments(project, &names));
             (!names.is_empty()).then(|| rerun(project, Environment::Ci, &command))
         };
         let build_again = as_ci("build", self.build_again, " --use-docker-cache=false");

@@ -9,7 +9,7 @@ pub mod record;
 use crate::{
     Verb,
     common::{
-        enumerate,
+        as_arguments,
         identity::{self, known},
         local::{self, outdated, rebuild},
         rerun::rerun,
@@ -176,11 +176,11 @@ fn check_images(project: &Project, facts: &Facts, suites: &[(&Image, &str)]) -> 
     if missing.is_empty() {
         return Ok(());
     }
-    let names: Vec<&str> = missing.iter().map(|image| image.name.as_str()).collect();
-    let references: Vec<_> = missing.iter().map(|image| &image.reference).collect();
-    let command = rerun(project, project.environment, &format!("cargo xtask build {}", names.join(" ")));
-    let what = format!("validate {}: the engine has no image {}", names.join(" "), enumerate(&references));
-    Err(Fault::usage(what).help(format!("build first: `{command}`")))
+    let names: Vec<ImageName> = missing.iter().map(|image| image.name.clone()).collect();
+    let build = format!("cargo xtask build {}", as_arguments(project, &names));
+    let each = missing.iter().map(|image| format!("{}: the engine has no image {}", image.name, image.reference));
+    let fault = Fault::of_several(Cause::Usage, "validate: nothing was run", &each.collect::<Vec<_>>());
+    Err(fault.help(format!("build first: `{}`", rerun(project, project.environment, &build))))
 }
 
 /// An image's report, below the root.
@@ -297,8 +297,8 @@ mod tests {
         let family = testing::family().with(|facts| facts.engine = Engine::Has(Vec::new()));
         let fault = family.fault(&["validate", "fastapi-serve", "python-base", "--image-tag", "1"]);
         assert_eq!(fault.cause.exit_code(), 2);
-        let what =
-            "validate python-base fastapi-serve: the engine has no image r.io/python-base:1 and r.io/fastapi-serve:1";
+        let what = "validate: nothing was run:\n  python-base: the engine has no image r.io/python-base:1\n  \
+                    fastapi-serve: the engine has no image r.io/fastapi-serve:1";
         assert_eq!(fault.what, what);
         assert!(fault.help.unwrap().contains("IMAGE_TAG=1 cargo xtask build python-base fastapi-serve`"));
         let silent = Engine::Silent("Cannot connect".to_owned());
