@@ -34,6 +34,19 @@ fn ci_runs_the_oldest_rust_that_cargo_toml_promises() {
     assert!(workflow.contains(&format!("\n      RUSTUP_TOOLCHAIN: \"{promised}\"\n")), "ci.yml doesn't run {promised}");
 }
 
+/// The verbs that `--json` is for stand in the help of each verb, and in the README.
+#[test]
+fn help_and_readme_name_the_same_verbs_for_json() {
+    let help = Command::new(env!("CARGO_BIN_EXE_xtask")).args(["help", "list"]).output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let readme = fs::read_to_string(root().join("README.md")).unwrap().replace('`', "");
+    let between = |text: &str, begin: &str| {
+        let (_, rest) = text.split_once(begin).unwrap();
+        rest.split_once(", and every").unwrap().0.to_owned()
+    };
+    assert_eq!(between(&help, "Print JSON on standard output ("), between(&readme, "--json prints for scripts: "));
+}
+
 /// Of a path with a part that varies, `images/<image>/tests`, the part before.
 fn fixed(path: &str) -> &str {
     path.split(['<', '*', '#']).next().unwrap_or_default()

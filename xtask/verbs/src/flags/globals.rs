@@ -8,7 +8,7 @@ pub struct Globals {
     /// Print the commands that would be run, one a line; run none
     #[arg(long, global = true)]
     pub dry_run: bool,
-    /// Print JSON on standard output (list, graph, doctor, explain, fingerprint, lock, deploy, and every --dry-run)
+    /// Print JSON on standard output (list, graph, doctor, explain, fingerprint, pins, lock, deploy, and every --dry-run)
     #[arg(long, global = true)]
     pub json: bool,
     /// Show all that the tools print, also where several images are worked on at a terminal
