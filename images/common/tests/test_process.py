@@ -67,6 +67,14 @@ def test_a_project_s_packages_come_after_the_image_s(tmp_path):
 
 
 @pytest.mark.development
+def test_a_project_without_a_lock_has_nothing_of_the_one_before(tmp_path):
+    left = Path("/opt/project").resolve()
+    left.mkdir()
+    said = subprocess.run(["project-packages"], cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+    assert said.endswith("nothing to install\n") and not left.exists()
+
+
+@pytest.mark.development
 def test_git_works_on_files_of_another_owner(tmp_path):
     """On a mounted project: of whom it is isn't told here, or told wrong."""
     subprocess.run(["git", "init", "--quiet", tmp_path], check=True)

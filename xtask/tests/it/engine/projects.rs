@@ -95,6 +95,13 @@ fn start_brings_a_project_s_packages_along() {
     let other = start_as("1234:1234");
     assert!(other.status.success(), "{}", stderr(&other));
     fs::rename(project.join("kept"), &lock).unwrap();
+    // A lock that is older than what it locks.
+    let wanted = fs::read_to_string(project.join("pyproject.toml")).unwrap();
+    let more = "\n[tool.poetry.group.more.dependencies]\npluggy = \"*\"\n";
+    fs::write(project.join("pyproject.toml"), format!("{wanted}{more}")).unwrap();
+    let refused = stderr(&start());
+    assert!(refused.contains("with exit code 1: pyproject.toml changed significantly since poetry.lock"), "{refused}");
+    fs::write(project.join("pyproject.toml"), wanted).unwrap();
     // A module that no lock has.
     fs::write(project.join("shop/main.py"), "import of_no_lock\n").unwrap();
     let failed = stderr(&start());
