@@ -43,6 +43,21 @@ def test_nothing_is_installed_at_the_start(init):
     assert init == ["/usr/bin/tini", "-s", "-g", "--"]
 
 
+def started(config, **environment):
+    """What the image's entry point and a command print, with these variables."""
+    command = [*config["Entrypoint"], "sh", "-c", "echo ran"]
+    return subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, check=True)
+
+
+def test_packages_that_are_asked_for_at_the_start_are_said_to_be_ignored(config):
+    done = started(config, EXTRA_PIP_PACKAGES="s3fs==2020.1", EXTRA_CONDA_PACKAGES="numba", EXTRA_APT_PACKAGES="")
+    assert done.stdout == "ran\n"
+    (line,) = (line for line in done.stderr.splitlines() if "tini" not in line)
+    assert "ignored" in line
+    assert "EXTRA_CONDA_PACKAGES EXTRA_PIP_PACKAGES;" in line
+    assert "dask-base" not in started(config).stderr
+
+
 @pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "AWS_CA_BUNDLE"])
 def test_every_client_reads_the_system_bundle(variable):
     assert os.environ[variable] == BUNDLE
