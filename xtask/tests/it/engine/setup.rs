@@ -106,7 +106,9 @@ fn another_image_takes_a_folder_and_two_services() {
     }
     let dockerfile = fs::read_to_string(copy.root.join("images/fastapi-serve/Dockerfile")).unwrap();
     let (head, rest) = dockerfile.split_once("# Uvicorn reads").unwrap();
-    let tail = &rest[rest.find("USER 1000\n").unwrap()..];
+    let tail = rest[rest.find("LABEL org.opencontainers").unwrap()..]
+        .replace("FastAPI served by one Uvicorn process", "Tables");
+    let tail = tail.replace("title=fastapi-serve", "title=thirteenth");
     write("images/thirteenth/Dockerfile", &format!("{head}{tail}"));
     write("images/thirteenth/.dockerignore", "*\n!poetry.lock\n!pyproject.toml\n");
     let marks = ["versions", "example"].map(|name| format!("<!-- begin {name} -->\n<!-- end {name} -->\n")).concat();
@@ -114,7 +116,7 @@ fn another_image_takes_a_folder_and_two_services() {
     write("images/thirteenth/example/Dockerfile", "FROM thirteenth\n");
     write(
         "images/thirteenth/pyproject.toml",
-        "[project]\nname = \"thirteenth\"\nversion = \"0\"\nrequires-python = \">=3.13,<3.14\"\ndependencies = [\"tabulate >=0.9,<1\"]\n\n\
+        "[project]\nname = \"thirteenth\"\nversion = \"0\"\ndescription = \"Tables\"\nrequires-python = \">=3.13,<3.14\"\ndependencies = [\"tabulate >=0.9,<1\"]\n\n\
          [tool.poetry]\npackage-mode = false\n",
     );
     write(
