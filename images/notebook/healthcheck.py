@@ -1,4 +1,4 @@
-"""Exits 0 when the server answers, wherever it listens: it says where in a file; curl is not in the image.
+"""Exits 0 when the server answers, wherever it listens: it says where in a file.
 
 Where no server runs there is nothing to judge: the container has another command.
 """
