@@ -52,10 +52,12 @@ impl How {
 
 impl Verb for flags::Build {
     fn needs(&self, project: &Project, globals: &Globals) -> Result<Needs, Fault> {
-        let mut needs = needs(project, &self.wanted(project)?)?;
+        let wanted = self.wanted(project)?;
+        let mut needs = needs(project, &wanted)?;
         if globals.dry_run {
-            // The engine is not asked what it has, so there is nothing to compare these with.
+            // The engine is not asked what it has, so there is nothing to compare these with, nor are locks looked at.
             needs.contexts.clear();
+            needs.files = Project::dockerfiles(project.with_bases(&wanted)?);
         }
         Ok(needs)
     }
