@@ -1,6 +1,6 @@
 //! What holds for every clone of this repository.
 
-use std::{fs, path::Path, process::Command};
+use std::{env, fs, path::Path, process::Command};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
@@ -67,6 +67,20 @@ fn the_documents_name_files_that_there_are() {
             let seen_from = if path.starts_with("xtask/") { root() } else { path_of_page.parent().unwrap() };
             assert!(seen_from.join(fixed(path)).exists(), "{document}: {path} isn't there");
         }
+    }
+}
+
+/// A filter that selects nothing passes.
+#[test]
+fn the_tests_that_contributing_md_names_are_there() {
+    let page = fs::read_to_string(root().join("CONTRIBUTING.md")).unwrap();
+    let commands = page.split('`').skip(1).step_by(2).filter_map(|code| code.strip_prefix("cargo test --test it -- "));
+    let filters: Vec<_> =
+        commands.filter_map(|args| args.split(' ').find(|argument| !argument.starts_with("--"))).collect();
+    assert!(filters.len() > 1, "{filters:?}");
+    for filter in filters {
+        let listed = Command::new(env::current_exe().unwrap()).args(["--list", filter]).output().unwrap();
+        assert!(String::from_utf8_lossy(&listed.stdout).contains(": test\n"), "CONTRIBUTING.md: no test is {filter}");
     }
 }
 
