@@ -69,7 +69,7 @@ def test_uv_s_lock_is_held_to_it_too(tmp_path, base):
     name, version = base
     project = '[[package]]\nname = "shop"\nsource = { virtual = "." }\n'
     forks = 'resolution-markers = [\n    "sys_platform == \'win32\'",\n]\n'
-    moved = poetry([(name, "1.2", 'source = { registry = "https://pypi.org/simple" }\n')])
+    moved = poetry([(name, "1.2", 'source = { registry = "https://index.example/simple" }\n')])
     (tmp_path / "uv.lock").write_text(project + moved)
     code, _, said = check(tmp_path, "uv.lock")
     assert code == 1 and said.endswith(f"uv add --no-sync --group=coupled {name}=={version}\n"), said
