@@ -254,14 +254,14 @@ pub fn clean_up(run: &Run, action: &Action, sink: &Sink) -> Result<(), Fault> {
     let limit = Some(run.settings.cleanup_limit);
     let status = child::follow(&mut child, &asked, vec![Box::new(reader)], limit, &mut |event| match event {
         Event::Bytes(_, bytes) => lines.push(bytes).iter().for_each(|line| tail.push(line)),
-        Event::TookTooLong => sink.say(Style::Plain, &format!("`{}` takes too long, given up", asked.brief())),
+        Event::TookTooLong => sink.tell(&format!("`{}` takes too long, given up", asked.brief())),
         Event::Quiet => {}
     })?;
     lines.rest().iter().for_each(|line| tail.push(line));
     let said = tail.text();
     // What isn't there needs no cleaning up, and must not look like another error.
     if child::code_of(status) != 0 && !diagnose::is_gone(&said) {
-        said.lines().for_each(|line| sink.say(Style::Plain, line));
+        said.lines().for_each(|line| sink.tell(line));
     }
     Ok(())
 }

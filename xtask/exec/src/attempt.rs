@@ -35,7 +35,7 @@ pub fn step(run: &Run, step: &Step, index: usize, after: &[Outcome]) -> Outcome 
     };
     let outcome = match outcome {
         Outcome::Failed(fault) if step.on_failure == OnFailure::Continue && !interrupt::interrupted() => {
-            sink.say(Style::Plain, &format!("{fault}; going on without"));
+            sink.tell(&format!("{fault}; going on without"));
             Outcome::Skipped
         }
         outcome => outcome,

@@ -108,6 +108,14 @@ impl<'a> Sink<'a> {
         }
     }
 
+    /// What a person must see, also where the step's lines are only kept.
+    pub fn tell(&self, text: &str) {
+        match &self.to {
+            To::Live { step, name, .. } => self.named(Style::Nth(*step), name, Style::Plain, text),
+            _ => self.say(Style::Plain, text),
+        }
+    }
+
     fn named(&self, colour: Style, name: &str, style: Style, text: &str) {
         let _ = self.ui.0.stderr.write(&self.behind(colour, name, style, text));
     }

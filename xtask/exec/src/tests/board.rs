@@ -1,7 +1,7 @@
 //! Several steps at a terminal: a line each, and no log but of what fails.
 
 use super::{World, plan};
-use plan::{Action, Compute, Plan, Report, Role, Step};
+use plan::{Action, Compute, OnFailure, Plan, Report, Role, Step};
 
 /// What is on the screen after all that was written: knows what a board is drawn with.
 fn screen(written: &str) -> Vec<String> {
@@ -110,6 +110,27 @@ fn all_that_is_printed_is_shown_to_whoever_asks() {
     for seen in ["a │ log\tof a", "b │ log of b", "c │ log of c"] {
         assert!(shown.iter().any(|line| line == seen), "{seen}: {shown:?}");
     }
+}
+
+#[test]
+fn why_the_run_goes_on_without_a_step_is_said() {
+    let world = World::live();
+    let keep = world.step("keep", "echo log; echo why >&2; exit 3").on_failure(OnFailure::Continue);
+    assert_eq!(world.run(&plan([keep, world.step("b", ":").after([0])])), Ok(()));
+    let shown = shown(&world);
+    assert!(shown[0].starts_with("keep │ keep: ") && shown[0].ends_with(": why; going on without"), "{shown:?}");
+    assert_eq!(shown[1..], ["· keep failed, went on without", "✓ b (T)"]);
+}
+
+#[test]
+fn what_could_not_be_cleaned_up_is_said() {
+    let world = World::live();
+    let Step { action: cleanup, .. } = world.step("remove", "echo it is stuck; exit 1");
+    let fails = world.step("a", "echo why; exit 3").cleanup([cleanup]);
+    world.run(&plan([fails, world.step("b", ":").after([0])])).unwrap_err();
+    let shown = shown(&world);
+    let of_a = |line: &String| line.starts_with("a │ ");
+    assert_eq!(shown.iter().rfind(|line| of_a(line)).map(String::as_str), Some("a │ it is stuck"), "{shown:?}");
 }
 
 /// The board must not be drawn over it.
