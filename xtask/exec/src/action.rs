@@ -2,10 +2,10 @@
 
 use crate::{
     Run,
-    child::{self, Child, Drawing, Event, Lines, Place, Tail, asked},
+    child::{self, Child, Drawing, Place, asked},
     compute, files, interrupt,
     output::Sink,
-    printed::{Printed, View},
+    printed::{self, View},
 };
 use plan::{
     Action, Invocation, Outcome, Output, Probe, Role, Step, Style,
@@ -123,28 +123,26 @@ impl Tool<'_> {
             return Err(child::become_tool(run, &self.run.exports).into());
         }
         let mut command = child::command(run, &self.run.exports)?;
-        let (place, view) = self.place(&mut command);
+        let place = self.place(&mut command);
         let _asks = (place == Place::Ours).then(|| self.sink.ui().asks());
         let alone = !self.run.parallel && !self.run.live && !self.run.settings.quiet;
         let draws = matches!(self.step.role, Role::Build) && alone && self.sink.ui().can_draw();
         let drawing = if draws { Drawing::new().ok() } else { None };
-        let (drawing, pipe, view): (_, Box<dyn Read + Send>, _) = match drawing {
+        let (code, tail) = match drawing {
             Some((drawing, tool)) => {
-                let pipe = drawing.pipe().map_err(|error| failed("opening a terminal", &error))?;
-                command.stdout(tool.try_clone().map_err(|error| failed("opening a terminal", &error))?).stderr(tool);
-                (Some(drawing), Box::new(pipe), View::AsItComes)
+                let failed = |error| failed("opening a terminal", &error);
+                let pipe = drawing.pipe().map_err(failed)?;
+                command.stdout(tool.try_clone().map_err(failed)?).stderr(tool);
+                let mut child = Child::start(&mut command, run, place)?;
+                drop(command); // and with it our copies of the tool's end, so that the pipe ends with the tool
+                let view = View::AsItComes(self.sink.ui(), Some(&drawing));
+                printed::follow(&mut child, run, Some(Box::new(pipe)), None, view)?
             }
             None => {
-                // Whatever the user likes to see on a terminal: `tty` fails in a pipe, `quiet` says nothing of a failure.
-                command.env("BUILDKIT_PROGRESS", "plain");
-                let (reader, writer) = io::pipe().map_err(|error| failed("making a pipe", &error))?;
-                command.stdout(writer.try_clone().map_err(|error| failed("making a pipe", &error))?).stderr(writer);
-                (None, Box::new(reader), view)
+                let (mut child, pipe) = Child::piped(command, run, place)?;
+                self.follow(&mut child, run, Some(pipe), place)?
             }
         };
-        let mut child = Child::start(&mut command, run, place)?;
-        drop(command); // and with it our copies of the child's ends, so that the pipe ends with the child
-        let (code, tail) = self.follow(&mut child, run, Some(pipe), view, drawing.as_ref())?;
         self.judged(run, code, &tail)
     }
 
@@ -154,7 +152,7 @@ impl Tool<'_> {
         self.sink.echo_pipe(from, to);
         let (reader, writer) = io::pipe().map_err(|error| failed("making a pipe", &error))?;
         let mut source = child::command(from, &self.run.exports)?;
-        let (place, view) = self.place(&mut source);
+        let place = self.place(&mut source);
         let _asks = (place == Place::Ours).then(|| self.sink.ui().asks());
         source.stdout(writer).stderr(Stdio::piped());
         let mut source_child = Child::start(&mut source, from, place)?;
@@ -167,8 +165,8 @@ impl Tool<'_> {
         let errors = |child: &mut Child| child.stderr().map(|pipe| Box::new(pipe) as Box<dyn Read + Send>);
         let (source_errors, target_errors) = (errors(&mut source_child), errors(&mut target_child));
         let (source_end, target_end) = std::thread::scope(|scope| {
-            let source = scope.spawn(|| self.follow(&mut source_child, from, source_errors, view, None));
-            let target = self.follow(&mut target_child, to, target_errors, View::Lines, None);
+            let source = scope.spawn(|| self.follow(&mut source_child, from, source_errors, place));
+            let target = self.follow(&mut target_child, to, target_errors, Place::Group);
             (source.join().unwrap_or_else(|panic| Err(crate::internal(panic.as_ref()))), target)
         });
         // The first to fail is the cause: without a password the login fails as well.
@@ -178,31 +176,28 @@ impl Tool<'_> {
     }
 
     /// Lets what may ask a person have the terminal, where there is one.
-    fn place(&self, command: &mut std::process::Command) -> (Place, View) {
+    fn place(&self, command: &mut std::process::Command) -> Place {
         if matches!(self.step.role, Role::Login) && child::is_ours() {
             command.stdin(Stdio::inherit());
-            return (Place::Ours, View::AsItComes);
+            return Place::Ours;
         }
-        (Place::Group, View::Lines)
+        Place::Group
     }
 
-    /// Shows what comes, and gives the exit code with the last lines.
+    /// Shows what comes: what may ask a person as it comes, everything else line by line.
     fn follow(
         &self,
         child: &mut Child,
         run: &Invocation,
         pipe: Option<Box<dyn Read + Send>>,
-        view: View,
-        drawing: Option<&Drawing>,
+        place: Place,
     ) -> Result<(u8, String), Fault> {
-        let mut printed = Printed::new(self.sink, view);
-        let status = child::follow(child, run, pipe.into_iter().collect(), None, &mut |event| {
-            if let Some(drawing) = drawing {
-                drawing.resize();
-            }
-            printed.on(&event, run);
-        })?;
-        Ok((child::code_of(status), printed.end()))
+        let mut say = |line: &str| self.sink.say(Style::Plain, line);
+        let view = match place {
+            Place::Ours => View::AsItComes(self.sink.ui(), None),
+            Place::Group | Place::Aside => View::Lines(&mut say),
+        };
+        printed::follow(child, run, pipe, None, view)
     }
 
     /// What the end of a tool means.
@@ -244,23 +239,12 @@ pub fn clean_up(run: &Run, action: &Action, sink: &Sink) -> Result<(), Fault> {
     let Action::Run(command) = action else { return files::change(action) };
     let asked = asked(command, &run.exports)?;
     sink.echo(&asked);
-    let failed = |error| failed("making a pipe", &error);
-    let (reader, writer) = io::pipe().map_err(failed)?;
-    let mut command = child::command(&asked, &run.exports)?;
-    command.stdout(writer.try_clone().map_err(failed)?).stderr(writer);
-    let mut child = Child::start(&mut command, &asked, Place::Aside)?;
-    drop(command);
-    let (mut lines, mut tail) = (Lines::default(), Tail::default());
-    let limit = Some(run.settings.cleanup_limit);
-    let status = child::follow(&mut child, &asked, vec![Box::new(reader)], limit, &mut |event| match event {
-        Event::Bytes(_, bytes) => lines.push(bytes).iter().for_each(|line| tail.push(line)),
-        Event::TookTooLong => sink.tell(&format!("`{}` takes too long, given up", asked.brief())),
-        Event::Quiet => {}
-    })?;
-    lines.rest().iter().for_each(|line| tail.push(line));
-    let said = tail.text();
+    let command = child::command(&asked, &run.exports)?;
+    let (mut child, pipe) = Child::piped(command, &asked, Place::Aside)?;
+    let (limit, mut unseen) = (Some(run.settings.cleanup_limit), |_: &str| {});
+    let (code, said) = printed::follow(&mut child, &asked, Some(pipe), limit, View::Lines(&mut unseen))?;
     // What isn't there needs no cleaning up, and must not look like another error.
-    if child::code_of(status) != 0 && !diagnose::is_gone(&said) {
+    if code != 0 && !diagnose::is_gone(&said) {
         said.lines().for_each(|line| sink.tell(line));
     }
     Ok(())

@@ -10,13 +10,11 @@ use std::{
 
 pub fn step(run: &Run, step: &Step, index: usize, after: &[Outcome]) -> Outcome {
     let ui = &run.settings.ui;
-    let name = step.image.as_ref().map_or(step.title.as_str(), |image| image.as_str());
-    let sink = match (&step.action, run.parallel) {
+    let sink = match &step.action {
         // It speaks in notes, which must not be folded away.
-        (Action::Compute(_), _) => Sink::of_notes(ui),
-        _ if run.live || run.settings.quiet => Sink::of_live(ui, name, index),
-        (_, true) => Sink::of_parallel(ui, &step.title, name, index, run.settings.verbose),
-        (_, false) => Sink::of_one(ui, &step.title),
+        Action::Compute(_) => Sink::of_notes(ui),
+        _ if run.parallel || run.keeps() => run.sink(step, index),
+        _ => Sink::of_one(ui, &step.title),
     };
     let outcome = match caught(|| attempts(run, step, &sink, after)).and_then(|result| result) {
         Ok(outcome) => outcome,

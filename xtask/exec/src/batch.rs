@@ -1,32 +1,27 @@
-//! Builds several images in one process of BuildKit's, each of which is told as soon as it has ended.
+//! Builds several images in one process of BuildKit's, and reports each as soon as it has ended.
 
 use crate::{
     Run,
     action::{Failure, Tool},
-    child::{self, Child, Event, Lines, Place, Tail},
+    child::{self, Child, Place},
     interrupt,
     output::Sink,
+    printed::{self, View},
     schedule::Ended,
 };
 use plan::{Invocation, Outcome, Step, Style, tools::diagnose};
 use project::error::{Cause, Fault};
-use std::{collections::HashMap, io, time::Instant};
+use std::{collections::HashMap, time::Instant};
 
-/// Builds the images of these steps, which have the same command for it. What ends is told to `ended`. Where one fails,
-/// BuildKit stops all others: of those nothing is told.
+/// Builds the images of these steps, which have the same command for it, and reports each end to `ended`. Where one fails,
+/// BuildKit stops all others: of those nothing is reported.
 pub fn run(run: &Run, steps: &[(usize, &Step)], ended: &mut dyn FnMut(usize, Ended)) {
     let names: Vec<&str> = steps.iter().filter_map(|(_, step)| Some(step.image.as_ref()?.as_str())).collect();
     let ui = &run.settings.ui;
-    let is_kept = run.live || run.settings.quiet;
-    let sink = |(at, (index, step)): (usize, &(usize, &Step))| {
-        let name = names.get(at).copied().unwrap_or_default();
-        let live = is_kept.then(|| Sink::of_live(ui, name, *index));
-        Some(live.unwrap_or_else(|| Sink::of_parallel(ui, &step.title, name, *index, run.settings.verbose)))
-    };
-    let mut sinks: Vec<Option<Sink>> = steps.iter().enumerate().map(sink).collect();
+    let mut sinks: Vec<Option<Sink>> = steps.iter().map(|(index, step)| Some(run.sink(step, *index))).collect();
     let (begun, mut whose) = (Instant::now(), Whose::default());
     // What is nobody's is worth a look where all fails.
-    let own = if is_kept { Sink::of_live(ui, "build", usize::MAX) } else { Sink::of_notes(ui) };
+    let own = if run.keeps() { Sink::of_live(ui, "build", usize::MAX) } else { Sink::of_notes(ui) };
     let mut on_line = |line: &str| match whose.of(line, &names) {
         Some(Of { image, is_last }) => {
             if let Some(sink) = &sinks[image] {
@@ -90,25 +85,9 @@ fn build(
     let args = command.args.iter().cloned().chain(names.iter().map(|name| (*name).to_owned()));
     let command = Invocation { args: args.collect(), ..command.clone() };
     own.echo(&command);
-    let failed = |error| Fault::new(Cause::Io, format!("making a pipe: {error}"));
-    let (reader, writer) = io::pipe().map_err(failed)?;
-    let mut process = child::command(&command, &run.exports)?;
-    process.env("BUILDKIT_PROGRESS", "plain");
-    process.stdout(writer.try_clone().map_err(failed)?).stderr(writer);
-    let mut child = Child::start(&mut process, &command, Place::Group)?;
-    drop(process);
-    let (mut lines, mut tail) = (Lines::default(), Tail::default());
-    let mut each = |line: &str| {
-        tail.push(line);
-        on_line(line.trim_end());
-    };
-    let status = child::follow(&mut child, &command, vec![Box::new(reader)], None, &mut |event| {
-        if let Event::Bytes(_, bytes) = event {
-            lines.push(bytes).iter().for_each(|line| each(line));
-        }
-    })?;
-    lines.rest().iter().for_each(|line| each(line));
-    let (code, tail) = (child::code_of(status), tail.text());
+    let process = child::command(&command, &run.exports)?;
+    let (mut child, pipe) = Child::piped(process, &command, Place::Group)?;
+    let (code, tail) = printed::follow(&mut child, &command, Some(pipe), None, View::Lines(on_line))?;
     let image = diagnose::failed_build(&tail, names);
     let of_image = steps.iter().zip(names).find(|(_, name)| Some(**name) == image).map(|((_, step), _)| *step);
     let (_, first) = steps[0];

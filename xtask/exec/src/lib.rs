@@ -1,10 +1,9 @@
 //! Runs a [`Plan`]: the only crate that starts processes, signals them, changes files and prints.
 //!
 //! A room each: [`schedule`] decides what runs when, [`attempt`] retries and cleans up, [`action`] does one thing, [`batch`]
-//! builds several images in one process,
-//! [`child`] runs a tool, [`printed`] passes on what it prints, [`compute`] runs a computation, [`files`] changes files,
-//! [`output`] is the one door for all that is printed, [`summary`] says how each step ended, and [`interrupt`] stops
-//! everything. None of them knows what a plan is for.
+//! builds several images in one process, [`child`] runs a tool, [`printed`] passes on what it prints, [`compute`] runs a
+//! computation, [`files`] changes files, [`output`] is the one door for all that is printed, [`summary`] says how each step
+//! ended, and [`interrupt`] stops everything. None of them knows what a plan is for.
 
 mod action;
 mod attempt;
@@ -19,7 +18,7 @@ mod schedule;
 mod summary;
 
 use child::Variables;
-use output::{Board, Ui};
+use output::{Board, Sink, Ui};
 use plan::{Invocation, OnFailure, Outcome, Output, Plan, Runs, Step};
 use project::error::{Cause, Fault};
 use std::{
@@ -76,6 +75,23 @@ struct Run<'a> {
     parallel: bool,
     /// Has each step that runs a tool a line on the board?
     live: bool,
+}
+
+impl Run<'_> {
+    /// Are a step's lines kept, to be shown only where it fails?
+    fn keeps(&self) -> bool {
+        self.live || self.settings.quiet
+    }
+
+    /// For a step of many.
+    fn sink(&self, step: &Step, index: usize) -> Sink<'_> {
+        let ui = &self.settings.ui;
+        let name = step.image.as_ref().map_or(step.title.as_str(), |image| image.as_str());
+        match self.keeps() {
+            true => Sink::of_live(ui, name, index),
+            false => Sink::of_parallel(ui, &step.title, name, index, self.settings.verbose),
+        }
+    }
 }
 
 impl schedule::Work for Run<'_> {

@@ -1,61 +1,75 @@
-//! What a tool prints, on its way to the sink; its last lines are kept.
+//! What a tool prints, on its way to whoever shows it; its last lines are kept.
 
 use crate::{
-    child::{Event, Lines, Tail},
-    output::Sink,
+    child::{self, Child, Drawing, Event, Lines, Tail},
+    output::Ui,
 };
-use plan::{Invocation, Style};
+use plan::Invocation;
+use project::error::Fault;
+use std::{io::Read, time::Duration};
 
 /// How a tool's output is shown.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum View {
-    /// Line by line.
-    Lines,
+pub enum View<'a> {
+    /// Line by line, to this.
+    Lines(&'a mut dyn FnMut(&str)),
     /// As it comes: a question ends without a line's end, and a drawing is one.
-    AsItComes,
+    AsItComes(&'a Ui, Option<&'a Drawing>),
 }
 
-/// What a tool prints, on its way.
-pub struct Printed<'a> {
-    sink: &'a Sink<'a>,
+/// Shows what a child prints until it has ended, and gives its exit code with its last lines.
+///
+/// # Errors
+/// The child can't be waited for.
+pub fn follow(
+    child: &mut Child,
+    run: &Invocation,
+    pipe: Option<Box<dyn Read + Send>>,
+    limit: Option<Duration>,
     view: View,
+) -> Result<(u8, String), Fault> {
+    let mut printed = Printed { view, lines: Lines::default(), tail: Tail::default() };
+    let status = child::follow(child, run, pipe.into_iter().collect(), limit, &mut |event| printed.on(&event, run))?;
+    Ok((child::code_of(status), printed.end()))
+}
+
+struct Printed<'a> {
+    view: View<'a>,
     lines: Lines,
     tail: Tail,
 }
 
-impl<'a> Printed<'a> {
-    pub fn new(sink: &'a Sink<'a>, view: View) -> Printed<'a> {
-        Printed { sink, view, lines: Lines::default(), tail: Tail::default() }
-    }
-
-    pub fn on(&mut self, event: &Event, run: &Invocation) {
+impl Printed<'_> {
+    fn on(&mut self, event: &Event, run: &Invocation) {
+        if let View::AsItComes(_, Some(drawing)) = self.view {
+            drawing.resize();
+        }
         match event {
             Event::Bytes(_, bytes) => {
                 for line in self.lines.push(bytes) {
                     self.show(&line, "\n");
                 }
             }
-            Event::Quiet if self.view == View::AsItComes => {
+            Event::Quiet if matches!(self.view, View::AsItComes(..)) => {
                 if let Some(begun) = self.lines.begun() {
                     self.show(&begun, "");
                 }
             }
             Event::Quiet => {}
-            Event::TookTooLong => self.sink.say(Style::Plain, &format!("`{}` takes too long, given up", run.brief())),
+            Event::TookTooLong => self.show(&format!("`{}` takes too long, given up", run.brief()), "\n"),
         }
     }
 
     fn show(&mut self, line: &str, end: &str) {
-        match self.view {
+        match &mut self.view {
             // Of a line that was drawn over, as progress is, the last state.
-            View::Lines => self.sink.say(Style::Plain, line.trim_end().rsplit('\r').next().unwrap_or_default()),
-            View::AsItComes => self.sink.ui().drawn(&format!("{line}{end}")),
+            View::Lines(show) => show(line.trim_end().rsplit('\r').next().unwrap_or_default()),
+            View::AsItComes(ui, _) => ui.drawn(&format!("{line}{end}")),
         }
         self.tail.push(line);
     }
 
     /// What came last.
-    pub fn end(mut self) -> String {
+    fn end(mut self) -> String {
         if let Some(rest) = self.lines.rest() {
             self.show(&rest, "\n");
         }

@@ -54,6 +54,17 @@ impl Child {
         Ok(Child { process: child, target, _registered: registered, ended: None })
     }
 
+    /// One whose output and errors come through one pipe, in the order in which it prints them.
+    pub fn piped(mut command: Command, run: &Invocation, place: Place) -> Result<(Child, Box<dyn Read + Send>), Fault> {
+        let failed = |error| Fault::new(Cause::Io, format!("making a pipe: {error}"));
+        // Whatever the user likes to see on a terminal: `tty` fails in a pipe, `quiet` says nothing of a failure.
+        command.env("BUILDKIT_PROGRESS", "plain");
+        let (reader, writer) = io::pipe().map_err(failed)?;
+        command.stdout(writer.try_clone().map_err(failed)?).stderr(writer);
+        // The command goes at the end, and with it our copies of the child's ends, so that the pipe ends with the child.
+        Ok((Child::start(&mut command, run, place)?, Box::new(reader)))
+    }
+
     pub fn stderr(&mut self) -> Option<process::ChildStderr> {
         self.process.stderr.take()
     }
