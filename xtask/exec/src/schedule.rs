@@ -41,8 +41,8 @@ pub trait Work: Sync {
     /// Does a step; `after` are the ends of the steps in its `after`.
     fn step(&self, step: &Step, index: usize, after: Vec<Outcome>) -> Outcome;
 
-    /// Does several steps in one, and tells how each has ended as soon as it has. What it tells nothing of is done by
-    /// itself.
+    /// Does several steps in one, and reports how each has ended as soon as it has. A step that it reports nothing of is
+    /// done by itself.
     fn together(&self, steps: &[(usize, &Step)], ended: &mut dyn FnMut(usize, Ended));
 }
 

@@ -14,8 +14,8 @@ use std::{
     time::Duration,
 };
 
-/// `reported` is the failure that is said at the end: why is said once. `all`: whatever the plan
-/// says; `quiet`: but nothing of what went well.
+/// A line a step, where the plan asks for it, something wasn't run, or `all` is set; with `quiet`, only of what failed or
+/// wasn't run. The reason of the failure `reported`, which is printed at the end, is left out.
 pub fn print(ui: &Ui, plan: &Plan, ended: &[Ended], reported: Option<&Fault>, all: bool, quiet: bool) {
     let is_told = |(step, ended): &(&Step, &Ended)| {
         is_told(step, &ended.outcome) && (!quiet || matches!(ended.outcome, Outcome::Failed(_) | Outcome::NotRun))
