@@ -94,6 +94,22 @@ fn the_page_of_a_project_shows_the_dockerfile_of_the_example() {
     );
 }
 
+/// People copy it from an image's page into a project on another image.
+#[test]
+fn the_examples_install_a_lock_by_the_same_lines() {
+    let folders = fs::read_dir(root().join("images")).unwrap();
+    let examples =
+        folders.filter_map(|folder| fs::read_to_string(folder.unwrap().path().join("example/Dockerfile")).ok());
+    // Up to where the packages go, which a second stage decides.
+    let steps: Vec<_> = examples
+        .filter_map(|text| {
+            let (_, from) = text.split_once("\nRUN --mount=type=bind,source=requirements.txt")?;
+            Some(from.split_once("--require-hashes").unwrap().0.to_owned())
+        })
+        .collect();
+    assert!(steps.len() > 1 && steps.iter().all(|step| *step == steps[0]), "{steps:#?}");
+}
+
 /// Each command of the documents for a shell, less its comment; what sets variables comes before, in the same block.
 fn commands(page: &str) -> Vec<String> {
     let blocks = page.split("\n```sh\n").skip(1).filter_map(|rest| rest.split("\n```").next());
