@@ -57,11 +57,14 @@ impl Failure {
 }
 
 pub fn act(run: &Run, step: &Step, sink: &Sink, after: &[Outcome]) -> Result<Outcome, Failure> {
-    let tool = Tool { run, step, sink };
-    match &step.action {
+    take(&Tool { run, step, sink }, &step.action, after)
+}
+
+fn take(tool: &Tool, action: &Action, after: &[Outcome]) -> Result<Outcome, Failure> {
+    match action {
         Action::Run(command) => tool.run(command),
-        Action::All(commands) => {
-            commands.iter().try_for_each(|command| tool.run(command).map(drop))?;
+        Action::All(actions) => {
+            actions.iter().try_for_each(|action| take(tool, action, after).map(drop))?;
             Ok(Outcome::Done)
         }
         Action::Unless(probe, command) => {
@@ -86,13 +89,13 @@ pub fn act(run: &Run, step: &Step, sink: &Sink, after: &[Outcome]) -> Result<Out
             tool.run(command)
         }
         Action::Pipe(from, to) => tool.pipe(from, to),
-        Action::Compute(compute) => compute::run(run, compute, sink, after).map_err(Failure::named),
+        Action::Compute(compute) => compute::run(tool.run, compute, tool.sink, after).map_err(Failure::named),
         Action::Stage { .. }
         | Action::Replace { .. }
         | Action::Write { .. }
         | Action::Remove(_)
         | Action::OpenFolder(_) => {
-            files::change(&step.action)?;
+            files::change(action)?;
             Ok(Outcome::Done)
         }
     }

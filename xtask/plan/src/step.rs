@@ -15,7 +15,7 @@ use std::{
 pub enum Action {
     Run(Invocation),
     /// One after the other; the first that fails is the last.
-    All(Vec<Invocation>),
+    All(Vec<Action>),
     /// Runs unless the probe says yes.
     Unless(Probe, Invocation),
     /// Runs the first where the probe says yes, else the second.
@@ -180,9 +180,9 @@ impl fmt::Display for Action {
         let path = |path: &Path| quote(&path.display().to_string()).into_owned();
         match self {
             Action::Run(run) => run.fmt(f),
-            Action::All(runs) => {
-                let runs: Vec<String> = runs.iter().map(Invocation::to_string).collect();
-                f.write_str(&runs.join(" && "))
+            Action::All(actions) => {
+                let actions: Vec<String> = actions.iter().map(Action::to_string).collect();
+                f.write_str(&actions.join(" && "))
             }
             Action::Unless(probe, run) => write!(f, "{probe} || {run}"),
             Action::Either(probe, run, otherwise) => write!(f, "if {probe}; then {run}; else {otherwise}; fi"),

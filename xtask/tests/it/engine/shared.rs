@@ -62,6 +62,20 @@ fn what_one_machine_built_another_one_fetches() {
     assert_eq!(stubs.id("base"), ids[0]);
     assert_eq!(tags("left", "fp-"), 2);
 
+    // What is kept under a name that is not its own is not taken.
+    let hash = |image: &str| String::from_utf8(stubs.run(&["fingerprint", image]).stdout).unwrap().trim().to_owned();
+    let name = |image: &str| format!("localhost:{port}/cache/{image}:fp-{}", hash(image));
+    stubs.write("images/left/left", "changed again");
+    docker(&["tag", &stubs.reference("base"), &name("left")]);
+    docker(&["push", "--quiet", &name("left")]);
+    docker(&["image", "rm", &name("left")]);
+    let output = stubs.run(&["build", "left"]);
+    assert_eq!(output.status.code(), Some(77), "{}", stderr(&output));
+    assert!(stderr(&output).contains("has another fingerprint than its name says"), "{}", stderr(&output));
+    assert_ne!(stubs.id("left"), stubs.id("base"));
+    let listed = Command::new("docker").args(["image", "ls", "--format", "{{.Repository}}"]).output().unwrap();
+    assert!(!String::from_utf8(listed.stdout).unwrap().contains(&format!("localhost:{port}")));
+
     // Gone, it is no hindrance.
     drop(server);
     stubs.forget(&["left", "base"]);

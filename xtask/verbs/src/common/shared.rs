@@ -5,13 +5,19 @@
 use super::{own_variable, registry};
 use identity::Hash;
 use plan::{
-    Action, Facts, OnFailure, Role, Step,
+    Action, Facts, Invocation, OnFailure, Role, Step,
     facts::Published,
     tools::docker::{self, STAND_IN},
 };
-use project::{Image, ImageName, ImageRef, Origin, Project};
+use project::{
+    Image, ImageName, ImageRef, Origin, Project,
+    error::{Cause, Fault},
+};
+use std::path::Path;
 
 const VARIABLE: &str = "CACHE_REGISTRY";
+/// Begins the tag of an image that is kept by its fingerprint.
+const FINGERPRINT: &str = "fp-";
 
 /// A place in a registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +33,7 @@ impl Shared {
 
     /// Where the image with this fingerprint is kept.
     pub fn image(&self, name: &ImageName, fingerprint: Hash) -> Option<ImageRef> {
-        format!("{}/{name}:fp-{fingerprint}", self.place).parse().ok()
+        format!("{}/{name}:{FINGERPRINT}{fingerprint}", self.place).parse().ok()
     }
 
     /// Where an image's build cache is kept: the one name whose content changes, so where that isn't allowed, it is kept once.
@@ -73,36 +79,42 @@ pub fn may_leave(project: &Project, facts: &Facts, image: &Image, to: &ImageRef)
         || project.with_bases(std::slice::from_ref(&image.name)).is_ok_and(|images| !images.iter().any(on_stand_in))
 }
 
-/// A step that brings an image from where it is kept, under its own name.
+/// A step that brings an image from where it is kept, under its own name: only if it is what the name there says.
 pub fn fetch(project: &Project, facts: &Facts, image: &Image, from: &ImageRef) -> Step {
-    let run = vec![docker::pull(from), docker::tag(from, &image.reference), docker::untag(from)];
-    let login = registry::login(project, facts, from).map(Box::new);
-    Step::new(format!("fetch {}", image.name), Action::All(run)).image(&image.name).role(Role::Registry { login })
+    let what = format!("fetch {}: {from} has another fingerprint than its name says", image.name);
+    let help = format!("remove it there, or build without it: `{VARIABLE}= cargo xtask build {}`", image.name);
+    let named = if_as_named(from, docker::tag(from, &image.reference), Fault::new(Cause::Refused, what).help(help));
+    step(project, facts, image, "fetch", [Action::Run(docker::pull(from)), named], from)
 }
 
-/// A step that keeps an image there. That it can't be kept fails nothing.
+/// A step that keeps an image there, which fails nothing where it can't: only if it still is what the name there says, since another run, or plain compose, may
+/// have built it again.
 pub fn keep(project: &Project, facts: &Facts, image: &Image, to: &ImageRef) -> Step {
-    let run = vec![docker::tag(&image.reference, to), docker::push(to), docker::untag(to)];
-    kept(project, facts, image, to, "keep", run).cleanup([Action::Run(docker::untag(to))])
+    let what = format!("keep {}: the engine has another image of that name by now", image.name);
+    let help = format!("`cargo xtask build {}`", image.name);
+    let named = if_as_named(to, docker::push(to), Fault::new(Cause::Busy, what).help(help));
+    let tag = Action::Run(docker::tag(&image.reference, to));
+    step(project, facts, image, "keep", [tag, named], to).on_failure(OnFailure::Continue)
 }
 
 /// A step that keeps there what was built from a folder.
-pub fn keep_folder(project: &Project, facts: &Facts, image: &Image, folder: &std::path::Path, to: &ImageRef) -> Step {
-    let run = vec![docker::build_folder(folder, to), docker::push(to), docker::untag(to)];
-    kept(project, facts, image, to, "keep the pass of", run)
+pub fn keep_folder(project: &Project, facts: &Facts, image: &Image, folder: &Path, to: &ImageRef) -> Step {
+    let run = [docker::build_folder(folder, to), docker::push(to)].map(Action::Run);
+    step(project, facts, image, "keep the pass of", run, to).on_failure(OnFailure::Continue)
 }
 
-fn kept(
-    project: &Project,
-    facts: &Facts,
-    image: &Image,
-    to: &ImageRef,
-    what: &str,
-    run: Vec<plan::Invocation>,
-) -> Step {
-    let login = registry::login(project, facts, to).map(Box::new);
-    Step::new(format!("{what} {}", image.name), Action::All(run))
+/// A command on an image that was given its name there, where its label says the same.
+fn if_as_named(named: &ImageRef, run: Invocation, otherwise: Fault) -> Action {
+    let fingerprint = named.tag.trim_start_matches(FINGERPRINT);
+    Action::OnlyIf(docker::has_fingerprint(named, fingerprint), run, otherwise)
+}
+
+/// A step that leaves nothing in the engine under the name `there`.
+fn step(project: &Project, facts: &Facts, image: &Image, what: &str, run: [Action; 2], there: &ImageRef) -> Step {
+    let login = registry::login(project, facts, there).map(Box::new);
+    let untag = || Action::Run(docker::untag(there));
+    Step::new(format!("{what} {}", image.name), Action::All(run.into_iter().chain([untag()]).collect()))
         .image(&image.name)
         .role(Role::Registry { login })
-        .on_failure(OnFailure::Continue)
+        .cleanup([untag()])
 }

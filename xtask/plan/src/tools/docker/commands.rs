@@ -1,6 +1,6 @@
 //! What docker and docker compose are asked: a request becomes the words of a command.
 
-use super::labels::{STAGE_LABEL, STAND_IN_LABEL, label_of};
+use super::labels::{FINGERPRINT_LABEL, STAGE_LABEL, STAND_IN_LABEL, label_of};
 use crate::invocation::{EnvValue, Invocation, Probe, quote};
 use project::{ImageName, ImageRef};
 use std::path::Path;
@@ -186,9 +186,7 @@ pub fn is_present(image: &ImageRef) -> Probe {
 
 /// Is the image in the engine, built at the development stage or not, as is wanted?
 pub fn is_present_at(image: &ImageRef, stage: Option<&str>) -> Probe {
-    let format = format!("{{{{index .Config.Labels \"{STAGE_LABEL}\"}}}}");
-    let run = Invocation::new("docker", ["image", "inspect", "--format", &format, &image.to_string()]);
-    Probe { run, prints: Some(label_of(stage).to_owned()) }
+    Probe { run: label(image, STAGE_LABEL), prints: Some(label_of(stage).to_owned()) }
 }
 
 /// The digest that a registry gave the image; nothing for one that was only built here.
@@ -208,6 +206,16 @@ pub fn image_id(image: &ImageRef) -> Invocation {
 /// Does the engine still have this very image under its name?
 pub fn is_still(image: &ImageRef, id: &str) -> Probe {
     Probe { run: image_id(image), prints: Some(id.to_owned()) }
+}
+
+/// Does the image's label say that it is made of this?
+pub fn has_fingerprint(image: &ImageRef, fingerprint: &str) -> Probe {
+    Probe { run: label(image, FINGERPRINT_LABEL), prints: Some(fingerprint.to_owned()) }
+}
+
+fn label(image: &ImageRef, label: &str) -> Invocation {
+    let format = format!("{{{{index .Config.Labels \"{label}\"}}}}");
+    Invocation::new("docker", ["image", "inspect", "--format", &format, &image.to_string()])
 }
 
 /// What the engine has of these, as one JSON list; those that it doesn't have are left out (and the exit code is 1).
