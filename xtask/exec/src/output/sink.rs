@@ -135,15 +135,12 @@ impl<'a> Sink<'a> {
             let lines = Vec::from(lines);
             let begin = end_of_build(&lines);
             let before = before + begin;
-            if before > 0 {
-                let text = format!("… {before} lines before these (`--verbose` shows all)");
-                self.named(Style::Nth(*step), name, Style::Dim, &text);
-            }
-            for (style, line) in &lines[begin..] {
-                if !plain(line).trim().is_empty() {
-                    self.named(Style::Nth(*step), name, *style, line);
-                }
-            }
+            let note = format!("… {before} lines before these (`--verbose` shows all)");
+            let note = (before > 0).then_some((Style::Dim, note));
+            let said = lines.into_iter().skip(begin).filter(|(_, line)| !plain(line).trim().is_empty());
+            let behind = |(style, line): (Style, String)| self.behind(Style::Nth(*step), name, style, &line);
+            // One write: the step beside it may fail at the same time.
+            let _ = self.ui.0.stderr.write(&note.into_iter().chain(said).map(behind).collect::<String>());
         }
     }
 

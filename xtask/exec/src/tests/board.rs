@@ -78,6 +78,16 @@ fn of_what_fails_its_own_end_is_shown_once() {
     assert!(shown[61].starts_with("✓ a (") && shown[62] == "✗ b failed (T)", "{shown:?}");
 }
 
+/// Two steps may fail at the same time.
+#[test]
+fn nothing_comes_between_the_lines_of_what_fails() {
+    let world = World::live();
+    world.run(&builds(&world, "echo one; echo two; exit 3")).unwrap_err();
+    let written = world.stderr.text();
+    let between = written.split_once("│ one\n").and_then(|(_, rest)| rest.split_once("│ two\n")).unwrap().0;
+    assert!(!between.contains('\n'), "{between:?}");
+}
+
 #[test]
 fn of_a_build_that_fails_only_what_buildkit_says_at_the_end_is_shown() {
     let world = World::live();
