@@ -61,6 +61,17 @@ fn a_start_that_fails_shows_the_log_and_the_app_s_own_error_and_cleans_up() {
 }
 
 #[test]
+fn a_module_that_no_lock_has_is_an_error_with_the_help_that_day_md_shows() {
+    let repo = Repo::new();
+    repo.on("docker compose * up *", Reply::fails(1, "container core-images-fastapi-serve-1 is unhealthy"));
+    repo.on("docker compose * logs *", Reply::prints("ModuleNotFoundError: No module named 'arrow'"));
+    let ran = repo.xtask(&["start", "fastapi-serve"]).env("WORKSPACE", "../shop").run();
+    let ran = ran.fails(1, &["is unhealthy: it says `ModuleNotFoundError: No module named 'arrow'`"]);
+    let page = include_str!("../../../../docs/day.md");
+    assert!(page.contains(&format!("\n help: {}\n", ran.help())), "{}", ran.help());
+}
+
+#[test]
 fn a_service_whose_project_has_a_lock_that_moves_the_image_is_not_started() {
     let repo = Repo::new();
     let moves = "poetry.lock moves 1 of the image's packages:";
