@@ -49,7 +49,10 @@ pub fn choose<'a>(
     let shared = Shared::of(project);
     let kept_at = |image: &Image| {
         let hash = known.get(&image.name)?.hash;
-        shared.as_ref()?.image(&image.name, hash).filter(|reference| shared::has(facts, reference))
+        // The engine may have this very image, on another build of its base: fetched, it would be no newer.
+        let found = facts.engine.find(&image.reference);
+        let is_here = found.and_then(|found| found.fingerprint()) == Some(&hash.to_string());
+        shared.as_ref()?.image(&image.name, hash).filter(|reference| !is_here && shared::has(facts, reference))
     };
     let mut built: HashSet<&ImageName> = HashSet::new();
     let mut needed: HashSet<&ImageName> = HashSet::new();

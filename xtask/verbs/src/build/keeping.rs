@@ -105,6 +105,18 @@ mod tests {
     }
 
     #[test]
+    fn what_was_built_on_another_build_of_its_base_is_not_fetched_again() {
+        let all = ["build-tools", "kubeflow-a", "python-base", "fastapi-serve", "kubeflow-b"];
+        let family = testing::family().built(&all).with(|facts| {
+            let Engine::Has(images) = &mut facts.engine else { return };
+            let base = images.iter_mut().find(|image| image.id.ends_with("python-base:latest")).unwrap();
+            base.layers = vec!["other".to_owned()];
+        });
+        let plan = sharing(family, PLACE, &all).plan(&["build", "fastapi-serve"]).unwrap();
+        assert_eq!(plan.steps[0].title, "build fastapi-serve");
+    }
+
+    #[test]
     fn what_stands_on_a_stand_in_stays_on_this_machine() {
         let keeps = |place: &str| {
             let family = testing::family().built(&[]).with(|facts| {
