@@ -78,6 +78,16 @@ fn of_what_fails_its_own_end_is_shown_once() {
     assert!(shown[61].starts_with("✓ a (") && shown[62] == "✗ b failed (T)", "{shown:?}");
 }
 
+#[test]
+fn no_credential_is_shown_of_what_goes_on_or_fails() {
+    let world = World::live();
+    let says = "echo https://user:s3cret@host/; sleep 0.3; exit 3";
+    world.run(&builds(&world, says)).unwrap_err();
+    let written = world.stderr.text();
+    assert!(written.contains("  https://***@host/\n") && written.contains("│ https://***@host/\n"), "{written}");
+    assert!(!written.contains("s3cret"), "{written}");
+}
+
 /// Two steps may fail at the same time.
 #[test]
 fn nothing_comes_between_the_lines_of_what_fails() {

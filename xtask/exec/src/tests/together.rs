@@ -72,6 +72,19 @@ fn what_fails_as_a_whole_is_done_one_by_one() {
 }
 
 #[test]
+fn no_credential_is_shown_of_any_image() {
+    let world = World::new();
+    let says = r##"echo "#7 [$name 1/2] RUN x https://user:s3cret@host/$name"; echo "https://user:s3cret@host/all""##;
+    let command = builder(&world, &format!("for name; do {says}; {BUILT}; done"));
+    assert_eq!(world.run(&builds(&world, &command, &[("a", &[]), ("b", &[])])), Ok(()));
+    let said = world.stderr.text();
+    let lines = said.lines().filter(|line| !line.starts_with("$ "));
+    let shown: Vec<&str> = lines.filter_map(|line| line.split_once("https://")).map(|(_, url)| url).collect();
+    assert_eq!(shown, ["***@host/all", "***@host/a", "***@host/all", "***@host/b"]);
+    assert!(!said.contains("s3cret"), "{said}");
+}
+
+#[test]
 fn on_github_each_image_has_a_block_of_its_own() {
     let world = World::on(false, true);
     let command = builder(&world, &format!("for name; do {BUILT}; done"));
