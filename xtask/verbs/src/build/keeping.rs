@@ -96,6 +96,29 @@ mod tests {
     }
 
     #[test]
+    fn a_dry_run_says_what_a_run_would_do_with_a_registry() {
+        let notes = |args: &[&str]| -> Vec<String> {
+            let mut family = testing::family();
+            family.process.insert("CACHE_REGISTRY".to_owned(), PLACE.to_owned());
+            family.plan(args).unwrap().notes.into_iter().map(|note| note.text).collect()
+        };
+        for (args, expected) in [
+            (&["build"][..], "fetches what is kept there instead of building it, and keeps there what isn't"),
+            (&["start"], "fetches what is kept there instead of building it"),
+            (
+                &["build", "--use-docker-cache", "false"],
+                "fetches the bases that are kept there, and keeps there what isn't",
+            ),
+            (&["validate"], "takes over the passes that are kept there, and keeps there what passes"),
+            (&["validate", "--rerun"], "keeps there what passes"),
+        ] {
+            let args = [args, &["fastapi-serve"]].concat();
+            assert_eq!(notes(&args), [format!("CACHE_REGISTRY=r.io/cache: a run {expected}")], "{args:?}");
+        }
+        assert!(!notes(&["validate", "fastapi-serve", "--", "-x"]).iter().any(|note| note.contains("r.io/cache")));
+    }
+
+    #[test]
     fn what_is_there_already_is_kept_too() {
         let all = ["build-tools", "kubeflow-a", "python-base", "fastapi-serve", "kubeflow-b"];
         let family = sharing(testing::family().built(&all), PLACE, &["python-base"]);

@@ -184,7 +184,12 @@ pub fn plan(project: &Project, facts: &Facts, wanted: &[ImageName], how: How) ->
 fn whole(project: &Project, facts: &Facts, images: &[&Image], wanted: &[ImageName], named: Named, cache: bool) -> Plan {
     let mut plan = begun(project, facts);
     if let Some(shared) = Shared::of(project) {
-        plan.note(format!("a run fetches what {} has, instead of building it", shared.place));
+        let fetches = match cache {
+            true => "fetches what is kept there instead of building it",
+            false => "fetches the bases that are kept there",
+        };
+        let keeps = if named == Named::All { ", and keeps there what isn't" } else { "" };
+        plan.note(shared.foretold(&format!("{fetches}{keeps}")));
     }
     let (mut index, named_ones) = (HashMap::new(), wanted.iter().collect::<HashSet<_>>());
     for image in images {

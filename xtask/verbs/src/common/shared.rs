@@ -46,6 +46,11 @@ impl Shared {
         format!("{}/{name}:passed-{key}", self.place).parse().ok()
     }
 
+    /// What a dry run says, since it doesn't ask what there is.
+    pub fn foretold(&self, does: &str) -> String {
+        format!("{VARIABLE}={}: a run {does}", self.place)
+    }
+
     /// Why the registry was no help, where it didn't answer.
     pub fn silence(&self, facts: &Facts, asked: &[ImageRef]) -> Option<String> {
         let why = asked.iter().find_map(|reference| match facts.registry.get(reference)? {

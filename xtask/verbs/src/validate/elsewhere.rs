@@ -29,6 +29,12 @@ pub fn files(folder: &Path, passed: &Passed) -> [(PathBuf, String); 2] {
     [(folder.join("Dockerfile"), dockerfile), (folder.join("passed.json"), passed.text())]
 }
 
+/// What a dry run says of it.
+pub fn foretold(project: &Project, rerun: bool) -> Option<String> {
+    let takes = if rerun { "" } else { "takes over the passes that are kept there, and " };
+    Shared::of(project).map(|shared| shared.foretold(&format!("{takes}keeps there what passes")))
+}
+
 type Suites<'a, 'b> = &'b [(&'a Image, &'a str)];
 
 fn kept_at(project: &Project, name: &ImageName, key: &Key) -> Option<ImageRef> {

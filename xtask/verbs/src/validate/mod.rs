@@ -84,9 +84,12 @@ impl Verb for flags::Validate {
                 let help = rerun(project, project.environment, &rebuild([&outdated]));
                 plan.note(format!("{}: outdated, since {}: `{help}`", image.name, outdated.why()));
             }
-            if !self.pytest.is_empty() {
+            if !self.is_whole() {
                 plan.note(format!("{}: only a part of its suite, so this isn't recorded as validated", image.name));
             }
+        }
+        if facts.engine == Engine::NotAsked && self.is_whole() {
+            plan.notes.extend(elsewhere::foretold(project, self.rerun).map(Into::into));
         }
         let first = plan.steps.len();
         if let Some(open) = readable::step(facts).filter(|_| !runs.is_empty()) {
@@ -95,7 +98,7 @@ impl Verb for flags::Validate {
         let first = first..plan.steps.len();
         let judged = runs.iter().map(|suite| run(project, facts, *suite, &self.pytest, first.clone(), &mut plan));
         let judged: Vec<(Suite, usize)> = judged.collect::<Result<_, Fault>>()?;
-        if self.pytest.is_empty() {
+        if self.is_whole() {
             // After all judgements: a test that failed says more than a record that can't be written.
             for ((suite, judged), (image, _)) in judged.into_iter().zip(&runs) {
                 let keep = suite.record.as_ref().and_then(|record| elsewhere::keep(project, facts, image, &record.key));
@@ -128,7 +131,7 @@ impl flags::Validate {
         suites: &[(&'a Image, &str)],
     ) -> Result<Vec<&'a ImageName>, Fault> {
         let mut recorded = Vec::new();
-        if self.rerun || !self.pytest.is_empty() {
+        if self.rerun || !self.is_whole() {
             return Ok(recorded);
         }
         for (image, _) in suites {
