@@ -37,7 +37,7 @@ impl Stubs {
             format!(
                 "  {name}:\n    image: ${{REGISTRY}}/{name}:${{IMAGE_TAG}}\n    build:\n      context: ./images/{name}\n{}      \
                  labels:\n        core-images.fingerprint: ${{IMAGE_FINGERPRINT:-}}\n        \
-                 org.opencontainers.image.base.name: ${{OCI_BASE_NAME:-}}\n",
+                 org.opencontainers.image.base.name: ${{OCI_BASE_NAME:-}}\n        note: ${{NOTE:-}}\n",
                 argument.unwrap_or_default()
             )
         };

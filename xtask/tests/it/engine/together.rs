@@ -1,6 +1,9 @@
 //! Several images in one process of buildx.
 
-use super::{docker::stderr, stubs::Stubs};
+use super::{
+    docker::{docker, stderr},
+    stubs::Stubs,
+};
 
 const ALL: [&str; 4] = ["base", "left", "right", "leaf"];
 
@@ -43,10 +46,14 @@ fn a_failure_stops_only_what_is_built_on_it() {
 #[ignore = "needs the docker engine: cargo xtask setup"]
 fn it_works_from_a_folder_below_the_root() {
     let mut stubs = Stubs::new();
-    stubs.write(".env", "LABEL=from the file\n");
+    stubs.write(".env", "NOTE=from the file\n");
     stubs.root.push("images");
     let output = stubs.run(&["build", "left", "right"]);
     assert!(output.status.success(), "{}", stderr(&output));
     assert!(stderr(&output).contains("$ (cd .. && "), "{}", stderr(&output));
+    let note = ["image", "inspect", "--format", "{{.Config.Labels.note}}"];
+    for image in ["base", "left", "right"] {
+        assert_eq!(docker(&[&note[..], &[&stubs.reference(image)]].concat()), "from the file", "{image}");
+    }
     stubs.root.pop();
 }
