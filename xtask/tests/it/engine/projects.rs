@@ -58,10 +58,9 @@ fn the_page_from_nothing_to_a_running_image_can_be_followed() {
 fn start_brings_a_project_s_packages_along() {
     let copy = super::copy::built();
     let project = copy.root.parent().unwrap().join("shop");
-    fs::create_dir_all(&project).unwrap();
+    fs::create_dir_all(project.join("shop")).unwrap();
     let example = root().join("images/fastapi-serve/example");
     for file in ["pyproject.toml", "poetry.lock", "shop/__init__.py", "shop/main.py"] {
-        fs::create_dir_all(project.join("shop")).unwrap();
         fs::copy(example.join(file), project.join(file)).unwrap();
     }
     let tag = format!("{}-development", copy.tag);
