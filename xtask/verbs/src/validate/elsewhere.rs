@@ -101,7 +101,10 @@ fn take_over(image: &Image, key: &Key, id: &str, path: &Path, from: &ImageRef, i
 /// The step that keeps the pass of this, to be done after it has passed; none where it is kept already, or may not leave.
 pub fn keep(project: &Project, facts: &Facts, image: &Image, key: &Key) -> Option<Step> {
     let to = kept_at(project, &image.name, key).filter(|to| shared::lacks(facts, to))?;
-    let may_leave = shared::may_leave(project, facts, image, &to);
+    // The image says by its own labels what it was built on, which may be gone from the engine.
+    let stands_in =
+        facts.engine.find(&image.reference).is_some_and(|found| !docker::stand_ins(&found.labels).is_empty());
+    let may_leave = to.is_loopback() || !stands_in && shared::may_leave(project, facts, image, &to);
     may_leave.then(|| shared::keep_folder(project, facts, image, &facts.shown(folder(&image.name)), &to))
 }
 
@@ -132,7 +135,11 @@ pub fn keep_recorded(
 mod tests {
     use super::{super::Counts, *};
     use crate::testing::{self, Family, expect_plan};
-    use plan::{Output, compute::Input, facts::Published};
+    use plan::{
+        Output,
+        compute::Input,
+        facts::{Engine, Published},
+    };
     use std::time::SystemTime;
 
     const ALL: [&str; 3] = ["kubeflow-a", "python-base", "fastapi-serve"];
@@ -160,6 +167,21 @@ mod tests {
         // A part of a suite passes for nothing, anywhere.
         let part = family.outline(&["validate", "fastapi-serve", "--", "-x"]);
         assert!(!part.contains("r.io/cache"), "{part}");
+    }
+
+    #[test]
+    fn the_pass_of_what_stands_on_a_stand_in_stays_on_this_machine() {
+        // The stand-in itself may be gone from the engine; what was built on it says so.
+        let family = sharing(testing::family().built(&ALL), &[]).with(|facts| {
+            let Engine::Has(images) = &mut facts.engine else { return };
+            let built = images.iter_mut().find(|image| image.id.ends_with("kubeflow-a:latest")).unwrap();
+            built.labels.insert(docker::STAND_IN_LABEL.to_owned(), "debian:trixie-slim".to_owned());
+        });
+        let keeps = |name: &str| {
+            let plan = family.plan(&["validate", name]).unwrap();
+            plan.steps.iter().any(|step| step.title.starts_with("keep"))
+        };
+        assert!(!keeps("kubeflow-a") && keeps("python-base"));
     }
 
     #[test]
