@@ -70,12 +70,18 @@ fn images_side_by_side_have_a_line_each_and_the_log_of_what_fails() {
     let repo = Repo::with(&[PYTHON_BASE, FASTAPI_SERVE, Image { name: "other", ..PYTHON_BASE }]);
     repo.on("docker compose * build *", Reply::prints("working"));
     repo.on("docker compose * build other", Reply::fails(3, "it broke"));
-    // Long enough to be drawn.
-    repo.on("docker compose * build build-tools", Reply::does("command -p sleep 0.4; exit 0"));
+    // Long enough to be drawn: others wait for the first, and the line of the second ends with what it printed last.
+    for image in ["build-tools", "fastapi-serve"] {
+        let works = Reply::does("echo working; command -p sleep 0.3; exit 0");
+        repo.on(&format!("docker compose * build {image}"), works);
+    }
     let build = "cargo xtask build --all --jobs 2";
     let seen = repo.terminal(build).run();
     assert_eq!(seen.code, 3, "{}", seen.stdout);
-    assert!(seen.stdout.contains("waits for build-tools") && !seen.stdout.contains("working\n"), "{:?}", seen.stdout);
+    for drawn in ["waits for build-tools", " s  working\n"] {
+        assert!(seen.stdout.contains(drawn), "no {drawn:?}: {:?}", seen.stdout);
+    }
+    assert!(!seen.stdout.contains(" │ working\n"), "{:?}", seen.stdout);
     assert_eq!(seen.stdout.matches(" │ it broke\n").count(), 1, "{:?}", seen.stdout);
     for line in [&format!("CI=true {build}"), &format!("TERM=dumb {build}"), &format!("{build} 2>&1 | cat")] {
         let seen = repo.terminal(line).run().stdout;
