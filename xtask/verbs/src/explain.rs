@@ -2,7 +2,7 @@
 
 use crate::{
     Verb,
-    common::{identity, reasons::reasons},
+    common::{identity, one_image, reasons::reasons},
     flags::{self, Globals},
 };
 use plan::{Action, Compute, Facts, Needs, Plan, Report, Step, tools::git};
@@ -48,10 +48,7 @@ impl Verb for flags::Explain {
 
 impl flags::Explain {
     fn name(&self, project: &Project) -> Result<ImageName, Fault> {
-        match project.select(std::slice::from_ref(&self.image), false)?.as_slice() {
-            [name] => Ok(name.clone()),
-            _ => Err(Fault::usage(format!("explain {}: one image at a time", self.image))),
-        }
+        one_image("explain", &self.image, project)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::{
     Verb,
+    common::one_image,
     flags::{self, Globals},
 };
 use plan::{Action, Compute, Facts, Needs, Plan, Report, Step};
@@ -45,10 +46,7 @@ impl Verb for flags::Pins {
 
 impl flags::Pins {
     fn name(&self, project: &Project) -> Result<ImageName, Fault> {
-        match project.select(std::slice::from_ref(&self.image), false)?.as_slice() {
-            [name] => Ok(name.clone()),
-            _ => Err(Fault::usage(format!("pins {}: one image at a time", self.image))),
-        }
+        one_image("pins", &self.image, project)
     }
 }
 
