@@ -1,5 +1,6 @@
 //! The whole family's versions: what each image has, and every way in which they can fall apart.
 
+mod finding;
 mod includes;
 mod splits;
 
@@ -14,10 +15,10 @@ use crate::{
     pin::Pins,
     pyproject::Pyproject,
 };
+pub use finding::{Finding, Repair, repairs};
 pub use splits::{Standards, standards};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt,
     path::Path,
 };
 
@@ -28,58 +29,6 @@ const STALE: &str = "stale: its pyproject.toml has changed since";
 const STAND_IN: &str = ".stand-in.txt";
 /// The exception that lets an image have another Python than its base.
 pub const PYTHON: &str = "python";
-
-/// Something that breaks a rule: where, and what.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
-    pub place: String,
-    pub what: String,
-    /// The command that mends it, where there is one.
-    pub repair: Option<Repair>,
-}
-
-/// A command that mends what was found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Repair {
-    Lock(ImageName),
-    /// What is generated is written again.
-    Write,
-}
-
-impl Finding {
-    pub fn new(place: impl Into<String>, what: impl Into<String>) -> Finding {
-        Finding { place: place.into(), what: what.into(), repair: None }
-    }
-
-    pub fn repair(self, repair: Repair) -> Finding {
-        Finding { repair: Some(repair), ..self }
-    }
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: error: {}", self.place, self.what)?;
-        match &self.repair {
-            Some(repair) => write!(f, ": {}", repairs([repair])),
-            None => Ok(()),
-        }
-    }
-}
-
-/// One command line that does all of these.
-pub fn repairs<'a>(repairs: impl IntoIterator<Item = &'a Repair>) -> String {
-    let (mut lock, mut write): (Vec<&str>, bool) = (Vec::new(), false);
-    for repair in repairs {
-        match repair {
-            Repair::Lock(name) if lock.contains(&name.as_str()) => {}
-            Repair::Lock(name) => lock.push(name.as_str()),
-            Repair::Write => write = true,
-        }
-    }
-    let lock = (!lock.is_empty()).then(|| format!("cargo xtask lock {}", lock.join(" ")));
-    let write = write.then(|| "cargo xtask check --write".to_owned());
-    lock.into_iter().chain(write).collect::<Vec<_>>().join(" && ")
-}
 
 /// A package that comes from a vendor's own index.
 pub struct VendorWheel {

@@ -2,6 +2,7 @@
 
 mod choice;
 mod keeping;
+mod labels;
 mod locks;
 mod outdated;
 mod together;
@@ -9,9 +10,8 @@ mod together;
 use crate::{
     Verb,
     common::{
-        identity,
-        provenance::{self, CREATED, REVISION},
-        revision::{Revision, revisions},
+        identity, provenance,
+        revision::revisions,
         shared::{self, Shared},
         uses_cache,
     },
@@ -19,8 +19,8 @@ use crate::{
 };
 use choice::Choice;
 use plan::{Action, EnvValue, Facts, Invocation, Needs, Plan, Role, Step, facts::Engine, tools::docker};
-use project::{Environment, Image, ImageName, Origin, Project, error::Fault};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use project::{Image, ImageName, Project, error::Fault};
+use std::collections::{HashMap, HashSet};
 use together::Target;
 
 /// Else the containerd image store keeps with each image when it was built, and so gives it another id each time.
@@ -153,11 +153,11 @@ pub fn plan(project: &Project, facts: &Facts, wanted: &[ImageName], how: How) ->
     locks::check(facts, &builds)?;
     let names: Vec<ImageName> = builds.iter().map(|build| build.image.name.clone()).collect();
     let revisions = revisions(project, facts, &names)?;
-    note_cut(project, &revisions, &mut plan);
+    labels::note_cut(project, &revisions, &mut plan);
     let wanted = wanted.iter().collect::<HashSet<_>>();
     let target = |choice::Build { image, fingerprint, .. }| {
         let fingerprint = fingerprint.map(|hash| EnvValue::Text(hash.to_string()));
-        let labels = labels(project, facts, image, fingerprint, revisions.get(&image.name));
+        let labels = labels::of(project, facts, image, fingerprint, revisions.get(&image.name));
         Target { image, labels, uses_cache: cache || image.helper && !wanted.contains(&image.name) }
     };
     let targets: Vec<Target> = builds.into_iter().map(target).collect();
@@ -194,7 +194,7 @@ fn whole(project: &Project, facts: &Facts, images: &[&Image], wanted: &[ImageNam
     let (mut index, named_ones) = (HashMap::new(), wanted.iter().collect::<HashSet<_>>());
     for image in images {
         let is_named = named_ones.contains(&image.name);
-        let labels = labels(project, facts, image, Some(fingerprint_of(project, facts, image)), None);
+        let labels = labels::of(project, facts, image, Some(labels::fingerprint(project, facts, image)), None);
         let build = facts.compose(project).build(&image.name, labels, cache || image.helper && !is_named);
         // What helps to build an image is not needed where that is there.
         let decides = wanted.first().filter(|_| image.helper).and_then(|name| project.find(name)).unwrap_or(image);
@@ -230,61 +230,6 @@ fn push<'a>(
     let step = step.after(bases.chain(together.map(|(write, _)| *write)));
     let step = step.together(together.map(|(_, command)| command));
     index.insert(&image.name, plan.push(step));
-}
-
-/// The command of ours that computes the image's fingerprint.
-fn fingerprint_of(project: &Project, facts: &Facts, image: &Image) -> EnvValue {
-    let mut command = Invocation::new("cargo", ["xtask", "fingerprint", image.name.as_str()]);
-    let mut given = facts.compose(project).env;
-    if project.environment != Environment::Dev && !project.vars.process.contains_key("ENVIRONMENT") {
-        given.push(("ENVIRONMENT".to_owned(), project.environment.to_string()));
-    }
-    command.env = given.into_iter().map(|(name, value)| (name, EnvValue::Text(value))).collect();
-    EnvValue::Printed(Box::new(command))
-}
-
-/// The variables that an image's labels are made of: what it is made of, the commit, and what it is built on. A base of
-/// the family is named only: its fingerprint is a part of the image's own.
-fn labels(
-    project: &Project,
-    facts: &Facts,
-    image: &Image,
-    fingerprint: Option<EnvValue>,
-    revision: Option<&Revision>,
-) -> Vec<(String, EnvValue)> {
-    let text = |text: &str| Some(EnvValue::Text(text.to_owned()));
-    let mut labels = vec![("IMAGE_FINGERPRINT", fingerprint)];
-    if !image.helper {
-        let base = image.bases.iter().find(|base| project.standing_on(image).next() == Some(&base.reference));
-        labels.push(("OCI_BASE_NAME", base.and_then(|base| text(&base.reference.to_string()))));
-        let external = base.filter(|base| !matches!(base.origin, Origin::Family(_)));
-        labels.push((
-            "OCI_BASE_DIGEST",
-            external.and_then(|base| match &facts.engine {
-                Engine::NotAsked => Some(EnvValue::Printed(Box::new(docker::digest(&base.reference)))),
-                engine => text(engine.find(&base.reference)?.digest()?),
-            }),
-        ));
-        let of_commit = [(REVISION, revision.map(|it| &it.commit)), (CREATED, revision.map(|it| &it.time))];
-        // The user's own values win.
-        let of_commit = of_commit.into_iter().filter(|(name, _)| project.vars.get(name).is_none());
-        labels.extend(of_commit.map(|(name, value)| (name, value.and_then(|value| text(value)))));
-    }
-    labels.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
-}
-
-/// Says which images name a commit only because a shallow clone ends with it: in another clone they are other images.
-fn note_cut(project: &Project, revisions: &BTreeMap<ImageName, Revision>, plan: &mut Plan) {
-    let is_shown = |name: &ImageName| project.image(name).is_ok_and(|image| !image.helper);
-    let cut = revisions.iter().filter(|(name, revision)| revision.is_cut && is_shown(name));
-    let names: Vec<&str> = cut.map(|(name, _)| name.as_str()).collect();
-    if !names.is_empty() && project.vars.get(REVISION).is_none() {
-        plan.note(format!(
-            "the clone is shallow, so these name the oldest commit it has, not the last that changed them: {}; \
-             `git fetch --unshallow` helps",
-            names.join(", ")
-        ));
-    }
 }
 
 #[cfg(test)]
