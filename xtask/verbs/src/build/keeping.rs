@@ -1,7 +1,10 @@
 //! What is built is kept for other machines, where there is a place for it.
 
 use super::{How, Named, choice::Choice};
-use crate::common::shared::{self, Shared};
+use crate::common::{
+    enumerate,
+    shared::{self, Shared, VARIABLE},
+};
 use plan::{Facts, Plan};
 use project::{Image, ImageName, ImageRef, Project};
 use std::collections::HashMap;
@@ -19,7 +22,8 @@ pub struct Keeping<'a> {
     project: &'a Project,
     facts: &'a Facts,
     images: Vec<(&'a Image, ImageRef)>,
-    silence: Option<String>,
+    /// What a reader must know of it.
+    notes: Vec<String>,
 }
 
 impl<'a> Keeping<'a> {
@@ -27,7 +31,8 @@ impl<'a> Keeping<'a> {
     pub fn of(project: &'a Project, facts: &'a Facts, choice: &Choice<'a>, how: How) -> Keeping<'a> {
         let mut images = Vec::new();
         let asked = asked(project, choice, how);
-        let silence = Shared::of(project).and_then(|shared| shared.silence(facts, &asked));
+        let mut notes: Vec<String> =
+            Shared::of(project).and_then(|shared| shared.silence(facts, &asked)).into_iter().collect();
         if let Some(shared) = Shared::of(project).filter(|_| how.named == Named::All) {
             let built = choice.builds.iter().filter_map(|build| Some((&build.image.name, build.fingerprint?)));
             let there = choice.kept.iter().filter_map(|name| Some((*name, choice.fingerprints.get(*name)?.hash)));
@@ -37,18 +42,36 @@ impl<'a> Keeping<'a> {
                     images.push((image, to));
                 }
             }
+            notes.extend(unknown(project, facts, choice));
         }
-        Keeping { project, facts, images, silence }
+        Keeping { project, facts, images, notes }
     }
 
     /// Adds the steps that keep them, each after its build.
     pub fn plan(&self, builds: &HashMap<&ImageName, usize>, plan: &mut Plan) {
-        self.silence.iter().for_each(|why| plan.note(why.clone()));
+        self.notes.iter().for_each(|why| plan.note(why.clone()));
         for (image, to) in &self.images {
             let step = shared::keep(self.project, self.facts, image, to);
             plan.push(step.after(builds.get(&image.name).copied()));
         }
     }
+}
+
+/// That an image is kept, or fetched, whose fingerprint doesn't say which external image it is built on.
+fn unknown(project: &Project, facts: &Facts, choice: &Choice) -> Option<String> {
+    let names: Vec<ImageName> = choice.builds.iter().map(|build| build.image.name.clone()).collect();
+    let used = identity::used(project, &names).ok()?;
+    let is_unknown = |image: &&ImageRef| image.digest.is_none() && facts.engine.find(image).is_none();
+    let unknown: Vec<String> = used.iter().filter(is_unknown).map(ToString::to_string).collect();
+    let pulls: Vec<String> = unknown.iter().map(|image| format!("docker pull {image}")).collect();
+    (!unknown.is_empty()).then(|| {
+        format!(
+            "{VARIABLE}: the engine doesn't have {}, so no fingerprint says which one an image is built on, and what is \
+             kept is not built again for a newer one: first `{}`",
+            enumerate(&unknown),
+            pulls.join(" && ")
+        )
+    })
 }
 
 #[cfg(test)]
@@ -93,6 +116,23 @@ mod tests {
         let started = titles(&family, &["start", "kubeflow-a"]);
         assert!(started.contains(&"build kubeflow-a".to_owned()), "{started:?}");
         assert!(!started.iter().any(|title| title.starts_with("keep")), "{started:?}");
+    }
+
+    #[test]
+    fn a_base_whose_digest_is_not_known_is_said() {
+        let notes = |family: Family| -> Vec<String> {
+            let plan = sharing(family, PLACE, &[]).plan(&["build", "python-base"]).unwrap();
+            plan.notes.into_iter().map(|note| note.text).filter(|note| note.contains("CACHE_REGISTRY")).collect()
+        };
+        let has = || testing::family().built(&[]);
+        assert_eq!(notes(has()), [""; 0]);
+        assert_eq!(
+            notes(has().with(|facts| facts.engine = Engine::Has(Vec::new()))),
+            [
+                "CACHE_REGISTRY: the engine doesn't have debian:trixie-slim, so no fingerprint says which one an image is built \
+              on, and what is kept is not built again for a newer one: first `docker pull debian:trixie-slim`"
+            ]
+        );
     }
 
     #[test]

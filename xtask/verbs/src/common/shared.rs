@@ -15,7 +15,7 @@ use project::{
 };
 use std::path::Path;
 
-const VARIABLE: &str = "CACHE_REGISTRY";
+pub const VARIABLE: &str = "CACHE_REGISTRY";
 /// Begins the tag of an image that is kept by its fingerprint.
 const FINGERPRINT: &str = "fp-";
 
