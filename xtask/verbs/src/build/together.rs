@@ -18,8 +18,7 @@ pub struct Target<'a> {
 }
 
 /// Adds a step that writes the definition, where there is more than one image to build, or the build cache is kept in a
-/// registry; gives that step, and the command
-/// to which the names of images are added.
+/// registry; gives that step, and the command to which the names of images are added.
 ///
 /// # Errors
 /// As `definition`.
